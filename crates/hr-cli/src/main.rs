@@ -1,0 +1,2 @@
+//! The `hr` command.
+fn main() {}
