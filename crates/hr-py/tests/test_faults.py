@@ -25,9 +25,7 @@ class Busy:
         boot = self.session.ask("boot", package="app")
         self.template: int = boot["template"]
         self.supervisor: int = boot["supervisor"]
-        started = self.session.ask(
-            "exec", run="busy", function="app.main:wait_for_ever", args=[str(pipe)], kwargs={}
-        )
+        started = self.session.ask("exec", run="busy", function="app.main:wait_for_ever", args=[str(pipe)], kwargs={})
         self.run: int = started["pid"]
         assert pipe.read_text() == str(self.run)
         self.session.send("communicate", run="busy")

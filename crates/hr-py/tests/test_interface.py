@@ -43,7 +43,6 @@ def test_wrong_arguments_are_refused_before_any_process_starts(told: dict[str, l
         "stop: of another environment": "ValueError",
         "exec: closed": "EnvironmentClosed",
         "update: closed": "EnvironmentClosed",
-        "communicate: closed": "EnvironmentClosed",
     }
     assert {label: told[label][0] for label in expected} == expected
     assert {label: words[2:] for label, words in told.items() if len(words) > 2} == {}

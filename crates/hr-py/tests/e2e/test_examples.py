@@ -21,9 +21,7 @@ def readme_example(readme: Path) -> str:
 
 def test_the_example_in_the_readme(user: User) -> None:
     user.environment.install_external_package()
-    user.place.write(
-        {"my_package/__init__.py": "", "my_package/prices.py": "import external_package, json\n"}
-    )
+    user.place.write({"my_package/__init__.py": "", "my_package/prices.py": "import external_package, json\n"})
     script = user.place.project / "example.py"
     script.write_text(readme_example(REPOSITORY / "README.md"))
     done = user.run_script(script.name)
@@ -44,9 +42,7 @@ def test_the_walk_through_of_mypackage(user: User) -> None:
     """As a developer has it: the package is installed editable, and its library is installed for good."""
     user.environment.install_external_package()
     source = user.place.project / "src"
-    shutil.copytree(
-        FIXTURES / "mypackage" / "src", source, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
-    )
+    shutil.copytree(FIXTURES / "mypackage" / "src", source, ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
     (user.environment.site_packages / "mypackage.pth").write_text(f"{source}\n")
     done = user.run_script("walkthrough.py", "--edit")
     assert done.returncode == 0, done.stderr

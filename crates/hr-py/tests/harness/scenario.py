@@ -85,9 +85,7 @@ class Scenario:
     def lay_out(self, place: Place, environment: VirtualEnvironment) -> None:
         """Write the project and install its libraries."""
         tree = self.folder / "tree"
-        place.write(
-            {str(path.relative_to(tree)): path.read_text() for path in tree.rglob("*") if path.is_file()}
-        )
+        place.write({str(path.relative_to(tree)): path.read_text() for path in tree.rglob("*") if path.is_file()})
         place.write(self.data.get("files", {}))
         for name, text in self.data.get("latin_1", {}).items():
             path = place.project / name
@@ -138,9 +136,7 @@ class Player:
 
     def _check_template(self) -> None:
         """No first-party module is ever in a template: a run by value shows what its template holds."""
-        self.session.ask(
-            "exec", run="modules", function="lambda: set(__import__('sys').modules)", args=[], kwargs={}
-        )
+        self.session.ask("exec", run="modules", function="lambda: set(__import__('sys').modules)", args=[], kwargs={})
         loaded = self.session.ask("communicate", run="modules")["result"]["value"]
         own = {path.stem for path in self.project.iterdir()}
         found = sorted(name for name in loaded if name.partition(".")[0] in own)
@@ -186,9 +182,7 @@ class Player:
             return started if "raises" in started else self.session.ask("communicate", run="run")
         numbers = range(step["count"])
         pids = {
-            self._start({**step, "args": [number, *step.get("args", ())]}, f"run {number}", step["run"])[
-                "pid"
-            ]
+            self._start({**step, "args": [number, *step.get("args", ())]}, f"run {number}", step["run"])["pid"]
             for number in numbers
         }
         answers = [self.session.ask("communicate", run=f"run {number}") for number in numbers]
@@ -233,9 +227,7 @@ class Player:
 
     def _expect(self, expected: dict[str, Any], answer: dict[str, Any], label: str) -> None:
         if "raises" in answer and "raises" not in expected:
-            raise AssertionError(
-                f"{label} raised {answer['raises']}: {answer['message']}\n{answer['traceback']}"
-            )
+            raise AssertionError(f"{label} raised {answer['raises']}: {answer['message']}\n{answer['traceback']}")
         for key, value in expected.items():
             if key == "template":
                 self._expect_template(value, label)
@@ -276,9 +268,7 @@ def entries_mismatch(key: str, expected: list[dict[str, Any]], actual: list[dict
             for name, value in wanted.items()
         )
 
-    if len(actual) == len(expected) and all(
-        any(fits(wanted, entry) for entry in actual) for wanted in expected
-    ):
+    if len(actual) == len(expected) and all(any(fits(wanted, entry) for entry in actual) for wanted in expected):
         return None
     return f"{key} are {actual}, not {expected}"
 

@@ -59,9 +59,7 @@ class User:
 
     def variables(self) -> dict[str, str]:
         """The environment of a user's process: the machine's, with all folders moved to the test's own."""
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))
-        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
         return {
             **kept,
             processes.MARK: self.mark,
@@ -97,9 +95,7 @@ class User:
         """Run a script to its end: one of `programs`, or one that lies in the project already."""
         return self.finish_script(self.start_script(name, *arguments), stdin)
 
-    def finish_script(
-        self, child: subprocess.Popen[str], stdin: str = ""
-    ) -> subprocess.CompletedProcess[str]:
+    def finish_script(self, child: subprocess.Popen[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Wait for a script's end."""
         try:
             stdout, stderr = child.communicate(stdin, timeout=processes.LIMIT)

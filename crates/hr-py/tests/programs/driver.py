@@ -57,8 +57,7 @@ def failure(error: BaseException) -> dict[str, Any]:
 def excluded(entries: tuple[hotreload.ExcludedModule, ...]) -> list[dict[str, Any]]:
     """Modules that the template lacks, as JSON."""
     return [
-        {"module": entry.module, "cause": entry.cause, "file": str(entry.file), "line": entry.line}
-        for entry in entries
+        {"module": entry.module, "cause": entry.cause, "file": str(entry.file), "line": entry.line} for entry in entries
     ]
 
 

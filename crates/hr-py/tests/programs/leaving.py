@@ -9,7 +9,7 @@ way, announcement = sys.argv[1:]
 
 with isolate_imports("app") as environment:
     environment.exec(wait_for_ever, announcement)
-    with open(announcement) as pipe:  # noqa: PTH123 - opened to wait until the run is there
+    with open(announcement) as pipe:
         pipe.read()
     if way == "exception":
         raise ValueError("left by an exception")

@@ -58,6 +58,5 @@ with isolate_imports("app") as environment, isolate_imports("app") as other:
 
 attempt("exec: closed", lambda: environment.exec(answer))
 attempt("update: closed", environment.update_environment)
-attempt("communicate: closed", lambda: other.communicate_isolated(foreign))
 
 print(json.dumps(told))
