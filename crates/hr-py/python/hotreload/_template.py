@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import importlib.machinery
@@ -129,6 +130,8 @@ class Template:
 
     def settle(self) -> list[str]:
         """Imports are over: share the heap with what is forked from here, and name the files behind it."""
+        with contextlib.suppress(ImportError):
+            importlib.import_module("cloudpickle")  # what every run would have to import to send its result
         gc.collect()
         gc.freeze()
         files = {file for module in list(sys.modules.values()) for file in _files_of(module)}
