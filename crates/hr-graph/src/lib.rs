@@ -1,1 +1,20 @@
-//! See the README.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod finder;
+mod graph;
+mod interpreter;
+mod plan;
+mod project;
+mod resolve;
+mod scan;
+mod walk;
+
+pub use finder::Kind;
+pub use graph::{Dependency, Module, Place, Problem, ProjectGraph, Unresolved};
+pub use hr_imports as imports;
+pub use hr_imports::How;
+pub use interpreter::{Interpreter, QueryError};
+pub use plan::{ImportPlan, PlannedModule};
+pub use project::{Entry, LocateError, Project, Target};
+pub use scan::{ScanOptions, Scanner, Stamp, scan};

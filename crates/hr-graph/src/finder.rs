@@ -1,0 +1,368 @@
+//! Finds modules on `sys.path`, as `importlib.machinery.PathFinder` would, reading each directory once.
+//!
+//! Source: <https://docs.python.org/3/reference/import.html#the-path-based-finder> and, for what wins where several
+//! things have the same name, `FileFinder.find_spec` in `Lib/importlib/_bootstrap_external.py`.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::interpreter::Interpreter;
+use crate::project::Project;
+
+/// Whose a module is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The project's own.
+    FirstParty,
+    /// Everything else that is importable.
+    ThirdParty,
+    /// Of the standard library, by its name.
+    Stdlib,
+}
+
+impl Kind {
+    /// The word used in output: `first-party`, `third-party` or `stdlib`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstParty => "first-party",
+            Self::ThirdParty => "third-party",
+            Self::Stdlib => "stdlib",
+        }
+    }
+}
+
+/// What a module was found as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A directory with an `__init__`.
+    Package,
+    /// A file.
+    Module,
+    /// Directories without an `__init__` (PEP 420).
+    Namespace,
+    /// In the interpreter itself.
+    Builtin,
+}
+
+/// A module that was found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) form: Form,
+    pub(crate) kind: Kind,
+    /// The file that is executed, for a package its `__init__`.
+    pub(crate) file: Option<PathBuf>,
+    /// Where submodules are looked for.
+    locations: Vec<PathBuf>,
+}
+
+impl Found {
+    pub(crate) fn has_children(&self) -> bool {
+        !self.locations.is_empty()
+    }
+}
+
+/// Index of a module in the finder.
+pub(crate) type FoundId = u32;
+
+/// What a directory offers under one name.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Offer(u8);
+
+impl Offer {
+    const DIRECTORY: u8 = 1;
+    const SOURCE: u8 = 2;
+    const BYTECODE: u8 = 4;
+    const EXTENSION: u8 = 8;
+
+    fn has(self, what: u8) -> bool {
+        self.0 & what != 0
+    }
+}
+
+#[derive(Debug, Default)]
+struct Listing {
+    offers: HashMap<Box<str>, Offer>,
+}
+
+/// See the module's documentation.
+pub(crate) struct Finder<'a> {
+    interpreter: &'a Interpreter,
+    project: &'a Project,
+    search_path: Vec<PathBuf>,
+    has_stdlib: bool,
+    listings: HashMap<PathBuf, Arc<Listing>>,
+    found: Vec<Found>,
+    /// Children by parent and name; the parent of top-level modules is `None`.
+    known: HashMap<(Option<FoundId>, Box<str>), Option<FoundId>>,
+}
+
+/// How far a dotted name leads.
+pub(crate) struct Lookup {
+    /// The deepest module that exists.
+    pub(crate) deepest: Option<FoundId>,
+    /// Whether that is the one asked for.
+    pub(crate) complete: bool,
+}
+
+impl<'a> Finder<'a> {
+    pub(crate) fn new(project: &'a Project, interpreter: &'a Interpreter) -> Self {
+        let search_path = project.search_path(interpreter);
+        let has_stdlib = search_path.iter().any(|directory| Interpreter::is_stdlib_directory(directory));
+        Self {
+            interpreter,
+            project,
+            search_path,
+            has_stdlib,
+            listings: HashMap::new(),
+            found: Vec::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn get(&self, id: FoundId) -> &Found {
+        &self.found[id as usize]
+    }
+
+    /// Whether the standard library's files were among the directories searched.
+    pub(crate) fn has_stdlib(&self) -> bool {
+        self.has_stdlib
+    }
+
+    pub(crate) fn interpreter(&self) -> &'a Interpreter {
+        self.interpreter
+    }
+
+    /// Follows a dotted name from the top.
+    pub(crate) fn look_up(&mut self, dotted: &str) -> Lookup {
+        let mut deepest = None;
+        for part in dotted.split('.') {
+            match self.child(deepest, part) {
+                Some(id) => deepest = Some(id),
+                None => return Lookup { deepest, complete: false },
+            }
+        }
+        Lookup { deepest, complete: true }
+    }
+
+    /// The submodule of a module, or a top-level module.
+    pub(crate) fn child(&mut self, parent: Option<FoundId>, name: &str) -> Option<FoundId> {
+        if let Some(parent) = parent
+            && !self.get(parent).has_children()
+        {
+            return None;
+        }
+        if let Some(known) = self.known.get(&(parent, name.into())) {
+            return *known;
+        }
+        let found = self.search(parent, name).map(|found| {
+            self.found.push(found);
+            FoundId::try_from(self.found.len() - 1).unwrap_or(FoundId::MAX)
+        });
+        self.known.insert((parent, name.into()), found);
+        found
+    }
+
+    fn search(&mut self, parent: Option<FoundId>, name: &str) -> Option<Found> {
+        let (full, directories, inherited) = match parent {
+            None => {
+                if self.interpreter.is_loaded_at_startup(name) {
+                    return self.startup_module(name);
+                }
+                (name.to_owned(), self.search_path.clone(), None)
+            }
+            Some(id) => {
+                let parent = self.get(id);
+                let kind = (parent.kind == Kind::Stdlib).then_some(Kind::Stdlib);
+                (format!("{}.{name}", parent.name), parent.locations.clone(), kind)
+            }
+        };
+        let kind_of = |this: &Self, file: &Path| {
+            inherited.unwrap_or_else(|| {
+                if this.project.is_first_party(file) {
+                    Kind::FirstParty
+                } else if this.interpreter.is_stdlib(full.split('.').next().unwrap_or(&full)) {
+                    Kind::Stdlib
+                } else {
+                    Kind::ThirdParty
+                }
+            })
+        };
+        let mut portions = Vec::new();
+        for directory in directories {
+            let offer = self.listing(&directory).offers.get(name).copied().unwrap_or_default();
+            if offer == Offer::default() {
+                continue;
+            }
+            if offer.has(Offer::DIRECTORY) {
+                let package = directory.join(name);
+                let init = self.listing(&package).offers.get("__init__").copied().unwrap_or_default();
+                if let Some(file) = self.file(&package, "__init__", init) {
+                    let kind = kind_of(self, &file);
+                    let locations = vec![package];
+                    return Some(Found {
+                        name: full,
+                        form: Form::Package,
+                        kind,
+                        file: Some(file),
+                        locations,
+                    });
+                }
+            }
+            if let Some(file) = self.file(&directory, name, offer) {
+                let kind = kind_of(self, &file);
+                return Some(Found {
+                    name: full,
+                    form: Form::Module,
+                    kind,
+                    file: Some(file),
+                    locations: Vec::new(),
+                });
+            }
+            if offer.has(Offer::DIRECTORY) {
+                let portion = directory.join(name);
+                if self.holds_modules(&portion, 0) {
+                    portions.push(portion);
+                }
+            }
+        }
+        let first = portions.first()?;
+        let kind = kind_of(self, first);
+        Some(Found { name: full, form: Form::Namespace, kind, file: None, locations: portions })
+    }
+
+    /// A module that is loaded before any program runs; what lies on `sys.path` under its name is never seen.
+    fn startup_module(&mut self, name: &str) -> Option<Found> {
+        let locations: Vec<PathBuf> = self
+            .search_path
+            .iter()
+            .filter(|directory| Interpreter::is_stdlib_directory(directory))
+            .map(|directory| directory.join(name))
+            .filter(|package| package.is_dir())
+            .collect();
+        Some(Found { name: name.to_owned(), form: Form::Builtin, kind: Kind::Stdlib, file: None, locations })
+    }
+
+    /// The file that Python would load for a name. Source is preferred here to an extension module of the same
+    /// name, though Python prefers the latter: it was compiled from the former and imports the same.
+    fn file(&self, directory: &Path, name: &str, offer: Offer) -> Option<PathBuf> {
+        if offer.has(Offer::SOURCE) {
+            Some(directory.join(format!("{name}.py")))
+        } else if offer.has(Offer::EXTENSION) {
+            extension_file(directory, name, self.interpreter.version)
+        } else if offer.has(Offer::BYTECODE) {
+            Some(directory.join(format!("{name}.pyc")))
+        } else {
+            None
+        }
+    }
+
+    /// Whether something importable lies in a directory without `__init__`. Any directory on the path is a namespace
+    /// package for Python, but one without modules is one by accident.
+    fn holds_modules(&mut self, directory: &Path, depth: u8) -> bool {
+        let listing = self.listing(directory);
+        if listing.offers.values().any(|offer| offer.has(Offer::SOURCE | Offer::BYTECODE | Offer::EXTENSION))
+        {
+            return true;
+        }
+        depth < 8
+            && listing
+                .offers
+                .iter()
+                .filter(|(name, _)| &***name != "__pycache__" && &***name != "node_modules")
+                .any(|(name, _)| self.holds_modules(&directory.join(&**name), depth + 1))
+    }
+
+    fn listing(&mut self, directory: &Path) -> Arc<Listing> {
+        if let Some(listing) = self.listings.get(directory) {
+            return Arc::clone(listing);
+        }
+        let listing = Arc::new(read_listing(directory, self.interpreter.version));
+        self.listings.insert(directory.to_owned(), Arc::clone(&listing));
+        listing
+    }
+}
+
+fn read_listing(directory: &Path, version: (u8, u8)) -> Listing {
+    let mut listing = Listing::default();
+    let Ok(entries) = std::fs::read_dir(directory) else { return listing };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let Ok(mut kind) = entry.file_type() else { continue };
+        if kind.is_symlink() {
+            let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
+            kind = metadata.file_type();
+        }
+        let (stem, what) = if kind.is_dir() {
+            (name, Offer::DIRECTORY)
+        } else if let Some((stem, what)) = module_file(name, version) {
+            (stem, what)
+        } else {
+            continue;
+        };
+        listing.offers.entry(stem.into()).or_default().0 |= what;
+    }
+    listing
+}
+
+/// The module a file name stands for, and what kind of file it is.
+fn module_file(name: &str, version: (u8, u8)) -> Option<(&str, u8)> {
+    if let Some(stem) = name.strip_suffix(".py") {
+        return Some((stem, Offer::SOURCE));
+    }
+    if let Some(stem) = name.strip_suffix(".pyc") {
+        return Some((stem, Offer::BYTECODE));
+    }
+    let (stem, tag) = match name.strip_suffix(".so").or_else(|| name.strip_suffix(".pyd"))?.split_once('.') {
+        Some((stem, tag)) => (stem, tag),
+        None => (name.rsplit_once('.')?.0, ""),
+    };
+    extension_tag_fits(tag, version).then_some((stem, Offer::EXTENSION))
+}
+
+/// Whether this version loads extension modules with that tag (PEP 3149; `importlib.machinery.EXTENSION_SUFFIXES`).
+fn extension_tag_fits(tag: &str, (major, minor): (u8, u8)) -> bool {
+    if tag.is_empty() || tag.starts_with("abi3") {
+        return true;
+    }
+    let digits = format!("{major}{minor}");
+    ["cpython-", "cp"].iter().any(|prefix| {
+        tag.strip_prefix(prefix)
+            .and_then(|rest| rest.strip_prefix(&digits))
+            .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_digit()))
+    })
+}
+
+fn extension_file(directory: &Path, name: &str, version: (u8, u8)) -> Option<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.file_name().and_then(OsStr::to_str).and_then(|file| module_file(file, version))
+                == Some((name, Offer::EXTENSION))
+        })
+        .collect();
+    files.sort();
+    files.into_iter().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extension_modules_are_told_by_their_tags() {
+        let so = |name| module_file(name, (3, 12)).map(|(stem, _)| stem);
+        assert_eq!(so("a.cpython-312-x86_64-linux-gnu.so"), Some("a"));
+        assert_eq!(so("a.abi3.so"), Some("a"));
+        assert_eq!(so("a.so"), Some("a"));
+        assert_eq!(so("a.cp312-win_amd64.pyd"), Some("a"));
+        assert_eq!(so("a.cpython-311-x86_64-linux-gnu.so"), None);
+        assert_eq!(so("a.cpython-3120-x86_64-linux-gnu.so"), None);
+        assert_eq!(so("a.pyi"), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! From imports as written to modules that exist.
+
+use std::path::PathBuf;
+
+use hr_imports::{FileImports, Form as ImportForm, Import};
+
+use crate::finder::{Finder, Form, FoundId, Kind, Lookup};
+
+/// What one import leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// A first-party module with a file.
+    FirstParty(FoundId),
+    /// A module of others.
+    External(ExternalName),
+    /// Part of the project by its name, but not there.
+    Missing(String),
+}
+
+/// The name of a module of others.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ExternalName {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// Whether it was found.
+    pub(crate) resolved: bool,
+    /// Whether importing it loads anything: a namespace package alone does not.
+    pub(crate) loads: bool,
+}
+
+/// The first-party files that an import leads to, parent packages included.
+pub(crate) fn first_party_files(found: &FileImports, finder: &mut Finder<'_>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for import in &found.imports {
+        for reference in references(import, finder) {
+            let Reference::FirstParty(id) = reference else { continue };
+            let name = finder.get(id).name.clone();
+            let mut parent = None;
+            for part in name.split('.') {
+                let Some(child) = finder.child(parent, part) else { break };
+                let module = finder.get(child);
+                if module.kind == Kind::FirstParty {
+                    files.extend(module.file.clone());
+                }
+                parent = Some(child);
+            }
+        }
+    }
+    files
+}
+
+/// Everything one import leads to, in the order in which Python would load it.
+pub(crate) fn references(import: &Import, finder: &mut Finder<'_>) -> Vec<Reference> {
+    let module = import.module.as_str();
+    if module == "__main__" {
+        return Vec::new();
+    }
+    let Lookup { deepest, complete } = finder.look_up(module);
+    let mut references = Vec::new();
+    if !complete {
+        absent(module, deepest, finder, &mut references);
+        return references;
+    }
+    let Some(id) = deepest else { return references };
+    let found = finder.get(id);
+    let is_namespace = found.form == Form::Namespace;
+    if !is_namespace || matches!(import.form, ImportForm::Module { .. } | ImportForm::Star) {
+        let itself = present(id, finder);
+        // `from package import submodule` needs the package itself only as the way to the submodule,
+        // unless it is someone else's: then it is planned under its own name, too.
+        let names_only_submodules = matches!(itself, Some(Reference::FirstParty(_)))
+            && !import.names().is_empty()
+            && matches!(import.form, ImportForm::Names(_))
+            && import.names().iter().all(|name| finder.child(Some(id), &name.name).is_some());
+        if !names_only_submodules {
+            references.extend(itself);
+        }
+    }
+    for name in import.names() {
+        match finder.child(Some(id), &name.name) {
+            Some(child) => references.extend(present(child, finder)),
+            None if is_namespace => {
+                absent(&format!("{module}.{}", name.name), deepest, finder, &mut references)
+            }
+            None => {}
+        }
+    }
+    references
+}
+
+fn present(id: FoundId, finder: &Finder<'_>) -> Option<Reference> {
+    let found = finder.get(id);
+    let loads = found.form != Form::Namespace;
+    match found.kind {
+        Kind::FirstParty => loads.then_some(Reference::FirstParty(id)),
+        kind => {
+            Some(Reference::External(ExternalName { name: found.name.clone(), kind, resolved: true, loads }))
+        }
+    }
+}
+
+/// A name that leads nowhere: what exists of it is loaded all the same.
+fn absent(name: &str, deepest: Option<FoundId>, finder: &Finder<'_>, references: &mut Vec<Reference>) {
+    let top = name.split('.').next().unwrap_or(name);
+    let Some(id) = deepest else {
+        let kind = if finder.interpreter().is_stdlib(top) { Kind::Stdlib } else { Kind::ThirdParty };
+        let resolved = kind == Kind::Stdlib && !finder.has_stdlib();
+        references.push(external(name, kind, resolved));
+        return;
+    };
+    let found = finder.get(id);
+    references.extend(present(id, finder).filter(|_| found.form != Form::Namespace));
+    match found.kind {
+        Kind::FirstParty => references.push(Reference::Missing(name.to_owned())),
+        // `os` puts its path module into `sys.modules` under this name; there is no such file.
+        kind => references.push(external(name, kind, name == "os.path")),
+    }
+}
+
+fn external(name: &str, kind: Kind, resolved: bool) -> Reference {
+    Reference::External(ExternalName { name: name.to_owned(), kind, resolved, loads: true })
+}

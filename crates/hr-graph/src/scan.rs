@@ -1,0 +1,252 @@
+//! Scans a project: walks it, parses what changed, follows imports to first-party files not seen yet.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hr_imports::{FileImports, Location, ModuleName, Problem as FileProblem};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::finder::Finder;
+use crate::graph::{Problem, ProjectGraph};
+use crate::interpreter::Interpreter;
+use crate::project::{Entry, Project, Seed};
+use crate::resolve;
+use crate::walk;
+
+/// How to scan and what to plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanOptions {
+    /// Whether modules that are imported only lazily are planned, too.
+    pub lazy: bool,
+    /// Modules that are never planned; each name stands for its submodules as well.
+    pub ignored_modules: Vec<String>,
+    /// Where results are kept from one process to the next; `None` for nowhere.
+    pub cache_dir: Option<PathBuf>,
+}
+
+impl Default for ScanOptions {
+    fn default() -> Self {
+        Self { lazy: true, ignored_modules: Vec::new(), cache_dir: None }
+    }
+}
+
+/// What the file system says of a file without its being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Size in bytes.
+    pub size: u64,
+    /// Time of the last modification, in nanoseconds since 1970.
+    pub mtime_ns: i128,
+    /// Number of the inode; 0 where there are none.
+    pub inode: u64,
+}
+
+impl Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        let mtime_ns = metadata.modified().map_or(0, nanoseconds);
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Self { size: metadata.len(), mtime_ns, inode }
+    }
+
+    /// Whether a file with this stamp, read at `read_ns`, could have changed since without its stamp changing:
+    /// time stamps tick in steps of up to a few milliseconds, on some file systems of two seconds.
+    pub(crate) fn is_racy(self, read_ns: i128) -> bool {
+        const STEP_NS: i128 = 2_000_000_000;
+        self.mtime_ns + STEP_NS > read_ns
+    }
+}
+
+pub(crate) fn nanoseconds(time: SystemTime) -> i128 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i128::try_from(after.as_nanos()).unwrap_or(i128::MAX),
+        Err(before) => -i128::try_from(before.duration().as_nanos()).unwrap_or(i128::MAX),
+    }
+}
+
+/// One file as it was scanned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Scanned {
+    pub(crate) stamp: Stamp,
+    /// When it was read, in nanoseconds since 1970.
+    pub(crate) read_ns: i128,
+    /// xxh3 of the bytes.
+    pub(crate) hash: u64,
+    /// The module name that relative imports were resolved against.
+    pub(crate) module: String,
+    pub(crate) is_package: bool,
+    pub(crate) found: Arc<FileImports>,
+}
+
+/// A first-party file and the module it holds.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceFile {
+    pub(crate) path: PathBuf,
+    pub(crate) module: String,
+    pub(crate) is_package: bool,
+    pub(crate) scanned: Option<Scanned>,
+}
+
+/// Scans a project from scratch, or from the cache that the options name. Never fails: what cannot be read is a
+/// problem in the graph.
+pub fn scan(project: &Project, interpreter: &Interpreter, options: &ScanOptions) -> ProjectGraph {
+    Scanner::new(project.clone(), interpreter.clone(), options.clone()).scan()
+}
+
+/// Scans the same project again and again, parsing only what changed.
+#[derive(Debug)]
+pub struct Scanner {
+    project: Project,
+    interpreter: Interpreter,
+    options: ScanOptions,
+    known: HashMap<PathBuf, Scanned>,
+}
+
+impl Scanner {
+    /// A scanner that has seen nothing yet.
+    pub fn new(project: Project, interpreter: Interpreter, options: ScanOptions) -> Self {
+        Self { project, interpreter, options, known: HashMap::new() }
+    }
+
+    /// The state of the project as it is on disk now.
+    pub fn scan(&mut self) -> ProjectGraph {
+        let mut finder = Finder::new(&self.project, &self.interpreter);
+        let mut files: BTreeMap<PathBuf, SourceFile> = BTreeMap::new();
+        let mut problems = Vec::new();
+        let mut pending = seed_files(&self.project);
+        let mut requested: HashSet<PathBuf> = pending.iter().map(|file| file.path.clone()).collect();
+        while !pending.is_empty() {
+            let read = read_all(pending, &self.known, &self.interpreter);
+            let mut next = Vec::new();
+            for outcome in read {
+                match outcome {
+                    Ok(file) => {
+                        let imports = file.scanned.as_ref().map(|scanned| Arc::clone(&scanned.found));
+                        for path in
+                            imports.iter().flat_map(|found| resolve::first_party_files(found, &mut finder))
+                        {
+                            if requested.insert(path.clone())
+                                && let Some((module, is_package)) = self.project.module_name(&path)
+                            {
+                                next.push(SourceFile { path, module, is_package, scanned: None });
+                            }
+                        }
+                        files.insert(file.path.clone(), file);
+                    }
+                    Err(problem) => problems.push(problem),
+                }
+            }
+            pending = next;
+        }
+        self.known =
+            files.values().filter_map(|file| Some((file.path.clone(), file.scanned.clone()?))).collect();
+        ProjectGraph::build(&self.project, &mut finder, files.into_values().collect(), problems)
+    }
+
+    /// The project that is scanned.
+    pub fn project(&self) -> &Project {
+        &self.project
+    }
+
+    /// How it is scanned.
+    pub fn options(&self) -> &ScanOptions {
+        &self.options
+    }
+}
+
+fn seed_files(project: &Project) -> Vec<SourceFile> {
+    let mut paths = Vec::new();
+    for seed in project.seeds() {
+        match seed {
+            Seed::Tree(directory) => paths.append(&mut walk::walk(directory, project.root())),
+            Seed::File(file) => paths.push(file.clone()),
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths.into_iter().filter_map(|path| source_file(project, path)).collect()
+}
+
+fn source_file(project: &Project, path: PathBuf) -> Option<SourceFile> {
+    if !project.is_first_party(&path) {
+        return None;
+    }
+    let named = project.module_name(&path);
+    let (module, is_package) = match (named, project.entry()) {
+        (Some(named), _) => named,
+        // A script may have any name; nothing can import it then.
+        (None, Entry::Script(script)) if *script == path => {
+            (path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default(), false)
+        }
+        _ => return None,
+    };
+    Some(SourceFile { path, module, is_package, scanned: None })
+}
+
+fn read_all(
+    files: Vec<SourceFile>,
+    known: &HashMap<PathBuf, Scanned>,
+    interpreter: &Interpreter,
+) -> Vec<Result<SourceFile, (PathBuf, FileProblem)>> {
+    let target = interpreter.target();
+    files
+        .into_par_iter()
+        .map(|mut file| {
+            if has_source(&file.path) {
+                let name = ModuleName { name: &file.module, is_package: file.is_package };
+                let scanned = read(&file.path, known.get(&file.path), name, &target);
+                file.scanned = Some(scanned.map_err(|error| (file.path.clone(), unreadable(&error)))?);
+            }
+            Ok(file)
+        })
+        .collect()
+}
+
+/// Whether a file is source: bytecode and extension modules are modules, but say nothing.
+fn has_source(path: &Path) -> bool {
+    !path.extension().is_some_and(|suffix| suffix == "pyc" || suffix == "so" || suffix == "pyd")
+}
+
+fn unreadable(error: &std::io::Error) -> FileProblem {
+    FileProblem { location: Location { line: 1, column: 1 }, message: format!("cannot be read: {error}") }
+}
+
+fn read(
+    path: &Path,
+    known: Option<&Scanned>,
+    module: ModuleName<'_>,
+    target: &hr_imports::Target,
+) -> std::io::Result<Scanned> {
+    let stamp = Stamp::of(&std::fs::metadata(path)?);
+    let known = known.filter(|known| known.module == module.name && known.is_package == module.is_package);
+    if let Some(known) = known
+        && known.stamp == stamp
+        && !stamp.is_racy(known.read_ns)
+    {
+        return Ok(known.clone());
+    }
+    let read_ns = nanoseconds(SystemTime::now());
+    let bytes = std::fs::read(path)?;
+    let hash = xxhash_rust::xxh3::xxh3_64(&bytes);
+    let found = match known {
+        Some(known) if known.hash == hash && known.stamp.size == stamp.size => Arc::clone(&known.found),
+        _ => Arc::new(hr_imports::scan_bytes(&bytes, module, target)),
+    };
+    Ok(Scanned { stamp, read_ns, hash, module: module.name.to_owned(), is_package: module.is_package, found })
+}
+
+/// Turns a problem of a file into one of the project.
+pub(crate) fn project_problem(project: &Project, path: &Path, problem: &FileProblem) -> Problem {
+    Problem {
+        file: project.relative(path).to_owned(),
+        line: problem.location.line,
+        column: problem.location.column,
+        message: problem.message.clone(),
+    }
+}

@@ -1,0 +1,4 @@
+//! What users of the crate rely upon.
+
+mod cases;
+mod support;

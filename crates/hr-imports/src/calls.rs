@@ -1,0 +1,214 @@
+//! Calls and assignments that matter as much as import statements do: `importlib.import_module("x")`,
+//! `os.environ["K"] = "v"`, `gevent.monkey.patch_all()`.
+//!
+//! They are noted while the tree is walked and understood afterwards, when all imports of the file are known:
+//! a function body may well use a name that is imported below it.
+
+use ruff_python_ast::{Expr, ExprCall, ExprSubscript};
+
+use crate::import::{Context, EnvironmentWrite, Form, Import, ImportedName, Location, WorldPatch};
+use crate::names::Names;
+use crate::target::{ModuleName, resolve_in_package};
+
+/// Functions that replace parts of the standard library.
+const WORLD_PATCHES: &[&str] = &[
+    "gevent.monkey.patch_all",
+    "gevent.monkey.patch_socket",
+    "gevent.monkey.patch_thread",
+    "gevent.monkey.patch_ssl",
+    "gevent.monkey.patch_select",
+    "gevent.monkey.patch_time",
+    "gevent.monkey.patch_os",
+    "gevent.monkey.patch_subprocess",
+    "gevent.monkey.patch_dns",
+    "gevent.monkey.patch_queue",
+    "eventlet.monkey_patch",
+    "eventlet.patcher.monkey_patch",
+];
+
+/// The words one of which every call or assignment of this module contains.
+pub(crate) const MARKS: &[&str] = &["import_module", "__import__", "environ", "putenv", "patch"];
+
+/// What a call turned out to be.
+pub(crate) enum Meaning {
+    Import(Import),
+    Environment(Vec<EnvironmentWrite>),
+    Patch(WorldPatch),
+}
+
+/// Understands a call.
+pub(crate) fn understand_call(
+    call: &ExprCall,
+    names: &Names,
+    module: ModuleName<'_>,
+    location: Location,
+    context: Context,
+) -> Option<Meaning> {
+    let path = names.path(&call.func)?;
+    match path.as_str() {
+        "importlib.import_module" => import_module(call, module, location, context).map(Meaning::Import),
+        "__import__" | "builtins.__import__" | "importlib.__import__" => {
+            dunder_import(call, module, location, context).map(Meaning::Import)
+        }
+        "os.environ.setdefault" | "os.putenv" | "os.environ.update" | "os.environ.__setitem__"
+            if !context.in_function =>
+        {
+            let writes = environment_call(call, &path, location, context);
+            (!writes.is_empty()).then_some(Meaning::Environment(writes))
+        }
+        _ if WORLD_PATCHES.contains(&path.as_str()) => {
+            Some(Meaning::Patch(WorldPatch { function: path, location, context }))
+        }
+        _ => None,
+    }
+}
+
+/// `os.environ[key] = value`, where both are constants.
+pub(crate) fn environment_assignment(
+    target: &ExprSubscript,
+    value: &Expr,
+    names: &Names,
+    location: Location,
+    context: Context,
+) -> Option<EnvironmentWrite> {
+    if names.path(&target.value)? != "os.environ" {
+        return None;
+    }
+    let (key, value) = (constant(&target.slice)?, constant(value)?);
+    Some(EnvironmentWrite { key, value, only_if_unset: false, location, context })
+}
+
+fn environment_call(
+    call: &ExprCall,
+    path: &str,
+    location: Location,
+    context: Context,
+) -> Vec<EnvironmentWrite> {
+    let write = |key, value| EnvironmentWrite {
+        key,
+        value,
+        only_if_unset: path.ends_with("setdefault"),
+        location,
+        context,
+    };
+    let arguments = &call.arguments;
+    if path.ends_with("update") {
+        let mut writes = Vec::new();
+        if let Some(Expr::Dict(dict)) = arguments.args.first() {
+            for item in &dict.items {
+                if let (Some(key), Some(value)) =
+                    (item.key.as_ref().and_then(constant), constant(&item.value))
+                {
+                    writes.push(write(key, value));
+                }
+            }
+        }
+        for keyword in &arguments.keywords {
+            if let (Some(name), Some(value)) = (&keyword.arg, constant(&keyword.value)) {
+                writes.push(write(name.to_string(), value));
+            }
+        }
+        return writes;
+    }
+    match &*arguments.args {
+        [key, value] => constant(key).zip(constant(value)).map(|(key, value)| write(key, value)),
+        _ => None,
+    }
+    .into_iter()
+    .collect()
+}
+
+/// `importlib.import_module("x")`, or `(".x", package)` where the package can be told.
+fn import_module(
+    call: &ExprCall,
+    module: ModuleName<'_>,
+    location: Location,
+    context: Context,
+) -> Option<Import> {
+    let name = constant(call.arguments.find_argument_value("name", 0)?)?;
+    let relative = name.trim_start_matches('.');
+    let level = u32::try_from(name.len() - relative.len()).ok()?;
+    let module = if level == 0 {
+        name
+    } else {
+        let package = package_of(call.arguments.find_argument_value("package", 1)?, module)?;
+        resolve_in_package(&package, level, Some(relative))?
+    };
+    is_dotted_name(&module).then_some(Import { module, form: Form::Call(Vec::new()), location, context })
+}
+
+/// The package an expression names: a literal, or one of the usual ways to say "mine".
+fn package_of(expr: &Expr, module: ModuleName<'_>) -> Option<String> {
+    match expr {
+        Expr::StringLiteral(literal) => Some(literal.value.to_str().to_owned()),
+        Expr::Name(name) => match name.id.as_str() {
+            "__package__" => Some(module.parent().to_owned()),
+            "__name__" => Some(module.name.to_owned()),
+            _ => None,
+        },
+        Expr::Attribute(attribute) => match &*attribute.value {
+            Expr::Name(name) if name.id.as_str() == "__spec__" && attribute.attr.as_str() == "parent" => {
+                Some(module.parent().to_owned())
+            }
+            _ => None,
+        },
+        // `__name__.rpartition(".")[0]`, `__name__.rsplit(".", 1)[0]`
+        Expr::Subscript(subscript) => {
+            let Expr::Call(call) = &*subscript.value else { return None };
+            let Expr::Attribute(method) = &*call.func else { return None };
+            let Expr::Name(name) = &*method.value else { return None };
+            let is_parent = name.id.as_str() == "__name__"
+                && matches!(method.attr.as_str(), "rpartition" | "rsplit")
+                && matches!(call.arguments.args.first(), Some(Expr::StringLiteral(dot)) if dot.value.to_str() == ".")
+                && matches!(&*subscript.slice, Expr::NumberLiteral(index) if index.value.as_int().and_then(ruff_python_ast::Int::as_i64) == Some(0));
+            is_parent.then(|| crate::target::parent(module.name).to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// `__import__(name, globals, locals, fromlist, level)`.
+fn dunder_import(
+    call: &ExprCall,
+    module: ModuleName<'_>,
+    location: Location,
+    context: Context,
+) -> Option<Import> {
+    let name = constant(call.arguments.find_argument_value("name", 0)?)?;
+    let level = match call.arguments.find_argument_value("level", 4) {
+        None => 0,
+        Some(Expr::NumberLiteral(number)) => u32::from(number.value.as_int()?.as_u8()?),
+        Some(_) => return None,
+    };
+    let module = if level == 0 { name } else { module.resolve_relative(level, Some(&name))? };
+    let names = match call.arguments.find_argument_value("fromlist", 3) {
+        Some(Expr::List(list)) => literal_names(&list.elts),
+        Some(Expr::Tuple(tuple)) => literal_names(&tuple.elts),
+        _ => Vec::new(),
+    };
+    is_dotted_name(&module).then_some(Import { module, form: Form::Call(names), location, context })
+}
+
+fn literal_names(elements: &[Expr]) -> Vec<ImportedName> {
+    elements
+        .iter()
+        .filter_map(constant)
+        .filter(|name| is_dotted_name(name))
+        .map(|name| ImportedName { name, alias: None })
+        .collect()
+}
+
+fn constant(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::StringLiteral(literal) => Some(literal.value.to_str().to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether a string could name a module: not empty, no empty part, no blank.
+fn is_dotted_name(name: &str) -> bool {
+    name.split('.').all(|part| {
+        !part.is_empty()
+            && part.chars().all(|letter| letter == '_' || letter == '-' || letter.is_alphanumeric())
+    })
+}

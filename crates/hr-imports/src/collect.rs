@@ -1,0 +1,366 @@
+//! Walks a syntax tree and notes every import with what surrounds it.
+
+use ruff_python_ast::visitor::{self, Visitor};
+use ruff_python_ast::{
+    Alias, ElifElseClause, ExceptHandler, Expr, ExprCall, ExprSubscript, Stmt, StmtImport, StmtImportFrom,
+    StmtTry, StmtWith,
+};
+use ruff_text_size::Ranged;
+
+use crate::calls::{self, Meaning};
+use crate::condition::{self, Basis, Verdict};
+use crate::import::{Branch, Context, Form, Import, ImportedName, UnresolvedRelative};
+use crate::names::Names;
+use crate::position::Positions;
+use crate::target::{ModuleName, Target};
+use crate::{FileImports, import::Location};
+
+/// Collects from the statements of one file into `found`.
+pub(crate) fn collect(
+    body: &[Stmt],
+    module: ModuleName<'_>,
+    target: &Target,
+    positions: &Positions<'_>,
+    with_expressions: bool,
+    found: &mut FileImports,
+) {
+    let mut collector = Collector {
+        module,
+        target,
+        positions,
+        with_expressions,
+        names: Names::default(),
+        context: Context::default(),
+        calls: Vec::new(),
+        assignments: Vec::new(),
+        found,
+    };
+    collector.visit_body(body);
+    collector.understand();
+}
+
+struct Collector<'a, 'f> {
+    module: ModuleName<'a>,
+    target: &'a Target,
+    positions: &'a Positions<'a>,
+    /// Whether expressions are worth a visit; they are not in most files.
+    with_expressions: bool,
+    names: Names,
+    context: Context,
+    calls: Vec<(&'a ExprCall, Context)>,
+    assignments: Vec<(&'a ExprSubscript, &'a Expr, Location, Context)>,
+    found: &'f mut FileImports,
+}
+
+impl<'a> Collector<'a, '_> {
+    /// Visits something with a context of its own.
+    fn within(&mut self, change: impl FnOnce(&mut Context), visit: impl FnOnce(&mut Self)) {
+        let outer = self.context;
+        change(&mut self.context);
+        visit(self);
+        self.context = outer;
+    }
+
+    /// Visits a body that runs if the test has the given verdict, all tests before it being false.
+    fn branch(&mut self, verdict: Verdict, body: &'a [Stmt]) {
+        self.within(|context| enter(context, verdict), |this| this.visit_body(body));
+    }
+
+    fn conditional(&mut self, test: &'a Expr, body: &'a [Stmt], clauses: &'a [ElifElseClause]) {
+        let first = condition::evaluate(test, &self.names, self.target);
+        self.visit_expr(test);
+        self.branch(first, body);
+        let outer = self.context;
+        enter(&mut self.context, first.negated());
+        for clause in clauses {
+            if let Some(test) = &clause.test {
+                let verdict = condition::evaluate(test, &self.names, self.target);
+                self.visit_expr(test);
+                self.branch(verdict, &clause.body);
+                enter(&mut self.context, verdict.negated());
+            } else {
+                self.visit_body(&clause.body);
+            }
+        }
+        self.context = outer;
+    }
+
+    fn try_statement(&mut self, statement: &'a StmtTry) {
+        let handles_absence = statement.handlers.iter().any(|handler| {
+            let ExceptHandler::ExceptHandler(handler) = handler;
+            handler.type_.as_deref().is_none_or(|expr| self.covers_import_error(expr))
+        });
+        self.within(|context| context.optional |= handles_absence, |this| this.visit_body(&statement.body));
+        for handler in &statement.handlers {
+            let ExceptHandler::ExceptHandler(handler) = handler;
+            if let Some(expr) = &handler.type_ {
+                self.visit_expr(expr);
+            }
+            // What a handler of ImportError imports is a substitute that is needed only sometimes.
+            self.within(|context| context.optional |= handles_absence, |this| this.visit_body(&handler.body));
+        }
+        self.visit_body(&statement.orelse);
+        self.visit_body(&statement.finalbody);
+    }
+
+    fn with_statement(&mut self, statement: &'a StmtWith) {
+        let mut suppressed = false;
+        for item in &statement.items {
+            self.visit_expr(&item.context_expr);
+            if let Some(target) = &item.optional_vars {
+                self.visit_expr(target);
+            }
+            if let Expr::Call(call) = &item.context_expr
+                && self
+                    .names
+                    .path(&call.func)
+                    .is_some_and(|path| path == "contextlib.suppress" || path == "suppress")
+            {
+                suppressed |= call.arguments.args.iter().any(|expr| self.covers_import_error(expr));
+            }
+        }
+        self.within(|context| context.optional |= suppressed, |this| this.visit_body(&statement.body));
+    }
+
+    /// Whether an `except` clause with this expression catches `ImportError`.
+    fn covers_import_error(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Tuple(tuple) => tuple.elts.iter().any(|element| self.covers_import_error(element)),
+            _ => self.names.path(expr).is_some_and(|path| {
+                matches!(
+                    path.strip_prefix("builtins.").unwrap_or(&path),
+                    "ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException"
+                )
+            }),
+        }
+    }
+
+    fn import(&mut self, statement: &StmtImport) {
+        let location = self.positions.of(statement.start());
+        for Alias { name, asname, .. } in &statement.names {
+            if name.is_empty() {
+                continue; // what recovery from a syntax error leaves behind
+            }
+            match asname {
+                Some(alias) => self.names.bind(alias, name.to_string()),
+                None => {
+                    let top = name.split('.').next().unwrap_or(name);
+                    self.names.bind(top, top.to_owned());
+                }
+            }
+            let alias = asname.as_ref().map(ToString::to_string);
+            let context = self.statement_context(statement.is_lazy);
+            self.found.imports.push(Import {
+                module: name.to_string(),
+                form: Form::Module { alias },
+                location,
+                context,
+            });
+        }
+    }
+
+    fn import_from(&mut self, statement: &StmtImportFrom) {
+        let location = self.positions.of(statement.start());
+        let context = self.statement_context(statement.is_lazy);
+        let written = statement.module.as_ref().map_or("", |module| module.as_str());
+        let names: Vec<ImportedName> = statement
+            .names
+            .iter()
+            .filter(|alias| !alias.name.is_empty())
+            .map(|alias| ImportedName {
+                name: alias.name.to_string(),
+                alias: alias.asname.as_ref().map(ToString::to_string),
+            })
+            .collect();
+        if statement.level == 0 && written.is_empty() {
+            return;
+        }
+        let module = if statement.level == 0 {
+            written.to_owned()
+        } else if let Some(module) = self.module.resolve_relative(statement.level, Some(written)) {
+            module
+        } else {
+            let dots = ".".repeat(statement.level as usize);
+            let written = format!("{dots}{written}");
+            self.found.unresolved.push(UnresolvedRelative { written, names, location, context });
+            return;
+        };
+        for name in &names {
+            if name.name != "*" {
+                self.names.bind(name.alias.as_ref().unwrap_or(&name.name), format!("{module}.{}", name.name));
+            }
+        }
+        let form = match names.as_slice() {
+            [only] if only.name == "*" => Form::Star,
+            _ => Form::Names(names),
+        };
+        self.found.imports.push(Import { module, form, location, context });
+    }
+
+    fn statement_context(&self, is_lazy: bool) -> Context {
+        Context { lazy_keyword: is_lazy, ..self.context }
+    }
+
+    fn note_assignment(&mut self, target: &'a Expr, value: &'a Expr, statement: &'a Stmt) {
+        if let Expr::Subscript(subscript) = target
+            && !self.context.in_function
+        {
+            let location = self.positions.of(statement.start());
+            self.assignments.push((subscript, value, location, self.context));
+        }
+    }
+
+    /// Gives the noted calls and assignments their meaning.
+    fn understand(&mut self) {
+        for (call, context) in std::mem::take(&mut self.calls) {
+            let location = self.positions.of(call.start());
+            match calls::understand_call(call, &self.names, self.module, location, context) {
+                Some(Meaning::Import(import)) => self.found.imports.push(import),
+                Some(Meaning::Environment(writes)) => self.found.environment.extend(writes),
+                Some(Meaning::Patch(patch)) => self.found.patches.push(patch),
+                None => {}
+            }
+        }
+        for (target, value, location, context) in std::mem::take(&mut self.assignments) {
+            self.found.environment.extend(calls::environment_assignment(
+                target,
+                value,
+                &self.names,
+                location,
+                context,
+            ));
+        }
+        self.found.imports.sort_by_key(|import| import.location);
+        self.found.environment.sort_by_key(|write| write.location);
+        self.found.patches.sort_by_key(|patch| patch.location);
+    }
+}
+
+/// Puts the consequences of a verdict into a context.
+fn enter(context: &mut Context, verdict: Verdict) {
+    match (verdict.value, verdict.basis) {
+        (None, _) => {}
+        (Some(false), Basis::Typing) => context.typing = true,
+        (Some(true), Basis::Main) => context.main_only = true,
+        (Some(true), Basis::Typing | Basis::Constant) | (Some(false), Basis::Main) => {}
+        (Some(false), Basis::Platform | Basis::Constant) => context.branch = Branch::NotTaken,
+        (Some(true), Basis::Platform) => {
+            if context.branch == Branch::Unconditional {
+                context.branch = Branch::Taken;
+            }
+        }
+    }
+}
+
+impl<'a> Visitor<'a> for Collector<'a, '_> {
+    // Exhaustive on purpose: a kind of statement that a new parser brings must be looked at.
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Import(import) => self.import(import),
+            Stmt::ImportFrom(import) => self.import_from(import),
+            Stmt::FunctionDef(function) => {
+                if self.with_expressions {
+                    for decorator in &function.decorator_list {
+                        self.visit_decorator(decorator);
+                    }
+                    self.visit_parameters(&function.parameters);
+                    if let Some(returns) = &function.returns {
+                        self.visit_annotation(returns);
+                    }
+                }
+                self.within(|context| context.in_function = true, |this| this.visit_body(&function.body));
+            }
+            Stmt::ClassDef(class) => {
+                if self.with_expressions {
+                    for decorator in &class.decorator_list {
+                        self.visit_decorator(decorator);
+                    }
+                    if let Some(arguments) = &class.arguments {
+                        self.visit_arguments(arguments);
+                    }
+                }
+                self.visit_body(&class.body);
+            }
+            Stmt::If(conditional) => {
+                self.conditional(&conditional.test, &conditional.body, &conditional.elif_else_clauses);
+            }
+            Stmt::While(repeat) => {
+                let verdict = condition::evaluate(&repeat.test, &self.names, self.target);
+                self.visit_expr(&repeat.test);
+                // Only a test that is false from the start says anything; `else` runs when it is.
+                if verdict.value == Some(false) {
+                    self.branch(verdict, &repeat.body);
+                } else {
+                    self.visit_body(&repeat.body);
+                }
+                self.visit_body(&repeat.orelse);
+            }
+            Stmt::For(repeat) => {
+                self.visit_expr(&repeat.iter);
+                self.visit_body(&repeat.body);
+                self.visit_body(&repeat.orelse);
+            }
+            Stmt::With(with) => self.with_statement(with),
+            Stmt::Try(attempt) => self.try_statement(attempt),
+            Stmt::Match(choice) => {
+                self.visit_expr(&choice.subject);
+                for case in &choice.cases {
+                    if let Some(guard) = &case.guard {
+                        self.visit_expr(guard);
+                    }
+                    self.visit_body(&case.body);
+                }
+            }
+            Stmt::Assign(assignment) => {
+                for target in &assignment.targets {
+                    self.note_assignment(target, &assignment.value, statement);
+                }
+                self.walk_expressions(statement);
+            }
+            Stmt::Return(_)
+            | Stmt::Delete(_)
+            | Stmt::TypeAlias(_)
+            | Stmt::AugAssign(_)
+            | Stmt::AnnAssign(_)
+            | Stmt::Raise(_)
+            | Stmt::Assert(_)
+            | Stmt::Expr(_) => self.walk_expressions(statement),
+            Stmt::Global(_)
+            | Stmt::Nonlocal(_)
+            | Stmt::Pass(_)
+            | Stmt::Break(_)
+            | Stmt::Continue(_)
+            | Stmt::IpyEscapeCommand(_) => {}
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        if !self.with_expressions {
+            return;
+        }
+        match expr {
+            Expr::Call(call) => {
+                self.calls.push((call, self.context));
+                visitor::walk_expr(self, expr);
+            }
+            Expr::Lambda(lambda) => {
+                if let Some(parameters) = &lambda.parameters {
+                    self.visit_parameters(parameters);
+                }
+                self.within(|context| context.in_function = true, |this| this.visit_expr(&lambda.body));
+            }
+            _ => visitor::walk_expr(self, expr),
+        }
+    }
+}
+
+impl Collector<'_, '_> {
+    fn walk_expressions<'a>(&mut self, statement: &'a Stmt)
+    where
+        Self: Visitor<'a>,
+    {
+        if self.with_expressions {
+            visitor::walk_stmt(self, statement);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A hash of a file's code that comments and formatting do not change, unless they move a line of code.
+
+use ruff_python_ast::token::{TokenKind, Tokens};
+use ruff_text_size::Ranged;
+use serde::{Deserialize, Serialize};
+
+use crate::position::Positions;
+
+/// Tells changes of code from changes of comments, formatting and docstrings.
+///
+/// Two texts with equal `code` have the same tokens on the same lines, docstrings aside: a program cannot tell
+/// them apart, and its tracebacks name the same lines. Columns may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Everything but comments, blanks and statements that are nothing but a string.
+    pub code: u64,
+    /// The statements that are nothing but a string: docstrings, mostly.
+    pub docstrings: u64,
+}
+
+/// Collects the significant text of a file in a form that only code determines.
+#[derive(Default)]
+pub(crate) struct Digest {
+    code: Vec<u8>,
+    docstrings: Vec<u8>,
+}
+
+/// Marks that no token's text begins with.
+const NEWLINE: &[u8] = b"\n";
+const INDENT: &[u8] = b"\n>";
+const DEDENT: &[u8] = b"\n<";
+const DOCSTRING: &[u8] = b"\n\"";
+
+impl Digest {
+    pub(crate) fn token(&mut self, line: u32, text: &str) {
+        self.code.extend_from_slice(&line.to_le_bytes());
+        self.code.extend_from_slice(text.as_bytes());
+        self.code.push(0);
+    }
+
+    pub(crate) fn docstring(&mut self, line: u32, text: &str) {
+        self.code.extend_from_slice(DOCSTRING);
+        self.docstrings.extend_from_slice(&line.to_le_bytes());
+        self.docstrings.extend_from_slice(text.as_bytes());
+        self.docstrings.push(0);
+    }
+
+    pub(crate) fn newline(&mut self) {
+        self.code.extend_from_slice(NEWLINE);
+    }
+
+    pub(crate) fn indent(&mut self) {
+        self.code.extend_from_slice(INDENT);
+    }
+
+    pub(crate) fn dedent(&mut self) {
+        self.code.extend_from_slice(DEDENT);
+    }
+
+    pub(crate) fn finish(&self) -> Fingerprint {
+        Fingerprint {
+            code: xxhash_rust::xxh3::xxh3_64(&self.code),
+            docstrings: xxhash_rust::xxh3::xxh3_64(&self.docstrings),
+        }
+    }
+}
+
+/// The fingerprint of a parsed text.
+pub(crate) fn of_tokens(text: &str, tokens: &Tokens, positions: &Positions<'_>) -> Fingerprint {
+    let mut digest = Digest::default();
+    let significant: Vec<_> = tokens
+        .iter()
+        .filter(|token| !matches!(token.kind(), TokenKind::Comment | TokenKind::NonLogicalNewline))
+        .collect();
+    let mut at_start = true;
+    let mut index = 0;
+    while index < significant.len() {
+        let token = significant[index];
+        match token.kind() {
+            TokenKind::Newline => {
+                digest.newline();
+                at_start = true;
+            }
+            TokenKind::Indent => digest.indent(),
+            TokenKind::Dedent => digest.dedent(),
+            TokenKind::EndOfFile => {}
+            TokenKind::String
+                if at_start
+                    && significant.get(index + 1).is_none_or(|next| {
+                        matches!(next.kind(), TokenKind::Newline | TokenKind::EndOfFile)
+                    }) =>
+            {
+                digest.docstring(positions.line(token.start()), &text[token.range()]);
+                at_start = false;
+            }
+            TokenKind::FStringStart | TokenKind::TStringStart => {
+                // One token for the whole literal: blanks inside of it count, as they may be text.
+                let last = end_of_interpolated(&significant, index);
+                let range = token.range().cover(significant[last].range());
+                digest.token(positions.line(token.start()), &text[range]);
+                index = last;
+                at_start = false;
+            }
+            _ => {
+                digest.token(positions.line(token.start()), &text[token.range()]);
+                at_start = false;
+            }
+        }
+        index += 1;
+    }
+    digest.finish()
+}
+
+fn end_of_interpolated(tokens: &[&ruff_python_ast::token::Token], start: usize) -> usize {
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate().skip(start) {
+        match token.kind() {
+            TokenKind::FStringStart | TokenKind::TStringStart => depth += 1,
+            TokenKind::FStringEnd | TokenKind::TStringEnd => {
+                depth -= 1;
+                if depth == 0 {
+                    return index;
+                }
+            }
+            _ => {}
+        }
+    }
+    tokens.len() - 1
+}
