@@ -140,10 +140,7 @@ def remaining(mark: str, own_children: set[int], patience: float = SOON) -> list
         if living:
             wait_until_gone(living, deadline)
         else:
-            time.sleep(SOON = 10.0
-"""Seconds. What is promised within one second on an idle machine must hold within this on a busy one."""
-
-REAPING_INTERVAL)
+            time.sleep(REAPING_INTERVAL)
 
 
 def files_below(*folders: Path) -> list[Path]:
