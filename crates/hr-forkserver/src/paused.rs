@@ -14,9 +14,9 @@ use nix::unistd::{Pid, getpid, getppid};
 
 use crate::channel::{Channel, ChannelError, Received};
 use crate::interpreter::Interpreter;
+use crate::processes;
 use crate::run::NewRun;
 use crate::sys::{self, Forked};
-use crate::processes;
 
 /// How long a process may take to end after SIGKILL before it is left to the kernel.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ const TERMINAL_SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::
 pub fn serve<I: Interpreter>(interpreter: I, socket: OwnedFd) -> ! {
     let mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
     let supervisor = getppid();
-    match Paused::new(interpreter, socket.into(), mask, supervisor) {
+    match Paused::new(interpreter, socket.into(), mask, supervisor, supervisor) {
         Ok(paused) => paused.serve(),
         Err(_) => sys::exit_now(1),
     }
@@ -44,6 +44,8 @@ struct Paused<I> {
     /// The signal mask of an ordinary process here; runs get it back.
     mask: SigSet,
     supervisor: Pid,
+    /// What this process was forked from. When that ends, the supervisor becomes its parent.
+    parent: Pid,
     runs: HashMap<Pid, RunId>,
     snapshots: Vec<Pid>,
 }
@@ -53,7 +55,7 @@ enum Next {
     Paused,
     Ended,
     Run(Box<NewRun>),
-    Snapshot(OwnedFd),
+    Snapshot { socket: OwnedFd, parent: Pid },
 }
 
 impl<I: Interpreter> Paused<I> {
@@ -62,6 +64,7 @@ impl<I: Interpreter> Paused<I> {
         channel: Channel<Report, Command>,
         mask: SigSet,
         supervisor: Pid,
+        parent: Pid,
     ) -> nix::Result<Self> {
         let mut blocked = SigSet::from_iter(TERMINAL_SIGNALS);
         blocked.add(Signal::SIGCHLD);
@@ -76,7 +79,7 @@ impl<I: Interpreter> Paused<I> {
         // runs to clean up after. A signal would leave no time for that.
         set_pdeathsig(None)?;
         let (runs, snapshots) = (HashMap::new(), Vec::new());
-        Ok(Self { interpreter, channel, child_ended, mask, supervisor, runs, snapshots })
+        Ok(Self { interpreter, channel, child_ended, mask, supervisor, parent, runs, snapshots })
     }
 
     fn serve(mut self) -> ! {
@@ -89,8 +92,8 @@ impl<I: Interpreter> Paused<I> {
                 Ok(Next::Paused) => {}
                 Ok(Next::Ended) | Err(_) => self.end(),
                 Ok(Next::Run(run)) => self.become_run(*run),
-                Ok(Next::Snapshot(socket)) => {
-                    match Self::new(self.interpreter, socket.into(), self.mask, self.supervisor) {
+                Ok(Next::Snapshot { socket, parent }) => {
+                    match Self::new(self.interpreter, socket.into(), self.mask, self.supervisor, parent) {
                         Ok(snapshot) => self = snapshot,
                         Err(_) => sys::exit_now(1),
                     }
@@ -158,7 +161,7 @@ impl<I: Interpreter> Paused<I> {
     fn import(&mut self, module: String) -> Result<(), ChannelError> {
         // Imported code may hang, and then nothing would notice the end of the stream.
         let bound = set_pdeathsig(Signal::SIGKILL).is_ok();
-        if bound && getppid() != self.supervisor {
+        if bound && ![self.supervisor, self.parent].contains(&getppid()) {
             return Err(ChannelError::Closed);
         }
         // It may start programs, which are to find SIGCHLD as any program does, and it may wait for them.
@@ -185,6 +188,7 @@ impl<I: Interpreter> Paused<I> {
     }
 
     fn fork_snapshot(&mut self, snapshot: SnapshotId, socket: OwnedFd) -> Result<Next, ChannelError> {
+        let parent = getpid();
         let forked = self.fork().and_then(|forked| match forked {
             Forked::Parent { child } => Ok(Some((child, handle_of_child(child)?))),
             Forked::Child => Ok(None),
@@ -192,7 +196,7 @@ impl<I: Interpreter> Paused<I> {
         match forked {
             Ok(None) => {
                 self.interpreter.after_fork_in_child();
-                return Ok(Next::Snapshot(socket));
+                return Ok(Next::Snapshot { socket, parent });
             }
             Ok(Some((child, handle))) => {
                 self.snapshots.push(child);
