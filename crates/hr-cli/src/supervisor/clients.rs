@@ -24,14 +24,14 @@ pub(crate) struct Answers {
 impl Answers {
     /// Sends the last reply of a stream.
     pub(crate) fn send(&mut self, mut answer: Answer, reply: &Reply) {
-        self.say(&mut answer, reply, Vec::new());
+        Self::say(&mut answer, reply, Vec::new());
         if answer.wants_to_write() {
             self.unsent.push(answer);
         }
     }
 
     /// Sends a reply that another will follow. If nobody reads it, nobody misses it.
-    pub(crate) fn say(&mut self, answer: &mut Answer, reply: &Reply, descriptors: Vec<OwnedFd>) {
+    pub(crate) fn say(answer: &mut Answer, reply: &Reply, descriptors: Vec<OwnedFd>) {
         let _ = answer.queue(reply, descriptors).and_then(|()| answer.try_flush());
     }
 
@@ -68,7 +68,7 @@ impl Supervisor {
         }
         match message {
             Request::Hello(_) => match own_handle() {
-                Ok(handle) => self.answers.say(&mut answer, &Reply::Hello(Hello::OURS), vec![handle]),
+                Ok(handle) => Answers::say(&mut answer, &Reply::Hello(Hello::OURS), vec![handle]),
                 Err(error) => self.answers.send(answer, &invalid(&format!("no pidfd to be had: {error}"))),
             },
             Request::Open(open) => {
@@ -143,7 +143,7 @@ impl Supervisor {
         match event {
             TreeEvent::RunStarted { run, pid } => {
                 if let Some(PendingRun { mut answer, .. }) = self.starting.remove(run) {
-                    self.answers.say(&mut answer, &Reply::Started { run: *run, pid: *pid }, Vec::new());
+                    Answers::say(&mut answer, &Reply::Started { run: *run, pid: *pid }, Vec::new());
                     self.running.insert(*run, answer);
                 }
             }
@@ -153,10 +153,10 @@ impl Supervisor {
                 self.refresh.keep_output(bytes);
                 self.reporter.printed(bytes);
             }
-            TreeEvent::Died { snapshot, status } if self.refresh.template() == Some(*snapshot) => {
-                if self.closing.is_none() {
-                    voice::template_died(describe(*status));
-                }
+            TreeEvent::Died { snapshot, status }
+                if self.refresh.template() == Some(*snapshot) && self.closing.is_none() =>
+            {
+                voice::template_died(describe(*status));
             }
             _ => {}
         }
@@ -190,7 +190,9 @@ impl Supervisor {
         for outcome in outcomes {
             match outcome {
                 Outcome::Answer(answer, reply) => {
-                    if let Reply::Opened(state) | Reply::Updated(hr_forkserver::protocol::Update { state, .. }) = &*reply {
+                    if let Reply::Opened(state)
+                    | Reply::Updated(hr_forkserver::protocol::Update { state, .. }) = &*reply
+                    {
                         self.reporter.template(&state.excluded, &state.problems);
                     }
                     self.answers.send(answer, &reply);

@@ -52,15 +52,16 @@ impl Inputs {
     /// Adds `files`, loaded by a process that began to import at `started`. Files that are known stay as they are.
     pub(crate) fn add(&mut self, files: Vec<OsString>, started: SystemTime) {
         for file in files {
-            self.files.entry(file).or_insert_with_key(|file| {
-                Stamp::of(file).filter(|stamp| stamp.is_older_than(started))
-            });
+            self.files
+                .entry(file)
+                .or_insert_with_key(|file| Stamp::of(file).filter(|stamp| stamp.is_older_than(started)));
         }
     }
 
     /// The files that are not what was loaded.
     pub(crate) fn changed(&self) -> Vec<OsString> {
-        let differs = |(file, stamp): &(&OsString, &Option<Stamp>)| stamp.is_none() || Stamp::of(file) != **stamp;
+        let differs =
+            |(file, stamp): &(&OsString, &Option<Stamp>)| stamp.is_none() || Stamp::of(file) != **stamp;
         self.files.iter().filter(differs).map(|(file, _)| file.clone()).collect()
     }
 }

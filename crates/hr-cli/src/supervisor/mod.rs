@@ -146,7 +146,10 @@ impl Supervisor {
         let mut sources = vec![PollFd::new(self.signals.as_fd(), input)];
         if self.closing.is_none() {
             tokens.extend([Token::Client, Token::Owner]);
-            sources.extend([PollFd::new(self.connection.as_fd(), input), PollFd::new(self.owner.as_fd(), input)]);
+            sources.extend([
+                PollFd::new(self.connection.as_fd(), input),
+                PollFd::new(self.owner.as_fd(), input),
+            ]);
         }
         if let Some(wake) = self.refresh.wake() {
             tokens.push(Token::Scan);

@@ -15,7 +15,7 @@ use super::scan::{Scan, ScanThread};
 use super::template::{Current, names};
 
 /// How long one module may take to import. Generous: some compile code the first time.
-const IMPORT_LIMIT: Duration = Duration::from_secs(120);
+const IMPORT_LIMIT: Duration = Duration::from_mins(2);
 
 /// How much of what a failing interpreter printed is kept for the error message, in bytes.
 const KEPT_OUTPUT: usize = 4096;
@@ -168,7 +168,9 @@ impl Refresh {
 
     /// A scan is there: decides what it means for the template.
     pub(crate) fn on_scan(&mut self, tree: &mut SnapshotTree, scan: Scan) -> Vec<Outcome> {
-        let Work::Scanning(purpose) = std::mem::replace(&mut self.work, Work::Idle) else { return Vec::new() };
+        let Work::Scanning(purpose) = std::mem::replace(&mut self.work, Work::Idle) else {
+            return Vec::new();
+        };
         let alive = self.current.as_ref().filter(|current| tree.is_alive(current.snapshot));
         let planned = alive.map(|current| current.planned(&scan));
         let wanted = names(&scan.modules);
@@ -198,7 +200,9 @@ impl Refresh {
         let started = SystemTime::now();
         let (build, on_top) = match (decision, &self.current) {
             (Decision::Keep, _) => return self.finish(tree, purpose, &change, false),
-            (Decision::Layer(modules), Some(base)) => (Build::layer(tree, base.snapshot, plan(modules.clone())), true),
+            (Decision::Layer(modules), Some(base)) => {
+                (Build::layer(tree, base.snapshot, plan(modules.clone())), true)
+            }
             (Decision::Layer(_), None) | (Decision::Rebuild, _) => {
                 let launch = launch(interpreter, self.mask);
                 (Build::boot(tree, &launch, plan(names(&scan.modules))), false)
@@ -218,7 +222,8 @@ impl Refresh {
     pub(crate) fn on_event(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Vec<Outcome> {
         let Work::Building { build, .. } = &mut self.work else { return Vec::new() };
         let Progress::Finished(result) = build.handle(tree, event) else { return Vec::new() };
-        let Work::Building { purpose, change, started, on_top, .. } = std::mem::replace(&mut self.work, Work::Idle)
+        let Work::Building { purpose, change, started, on_top, .. } =
+            std::mem::replace(&mut self.work, Work::Idle)
         else {
             return Vec::new();
         };
@@ -253,7 +258,13 @@ impl Refresh {
         self.current = Some(new);
     }
 
-    fn finish(&mut self, tree: &mut SnapshotTree, purpose: Purpose, change: &Change, changed: bool) -> Vec<Outcome> {
+    fn finish(
+        &mut self,
+        tree: &mut SnapshotTree,
+        purpose: Purpose,
+        change: &Change,
+        changed: bool,
+    ) -> Vec<Outcome> {
         let state = self.state(tree).unwrap_or_default();
         let reply = match purpose {
             Purpose::Open(_) | Purpose::Revive => Reply::Opened(state),
@@ -311,9 +322,8 @@ fn launch(interpreter: &TargetInterpreter, mask: SigSet) -> Launch {
 
 /// One line for people.
 fn reason(change: &Change, changed: bool) -> String {
-    let list = |label: &str, names: &[String]| {
-        (!names.is_empty()).then(|| format!("{label}: {}", names.join(", ")))
-    };
+    let list =
+        |label: &str, names: &[String]| (!names.is_empty()).then(|| format!("{label}: {}", names.join(", ")));
     let files: Vec<_> = change.files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
     let shown = match files.as_slice() {
         [] => None,

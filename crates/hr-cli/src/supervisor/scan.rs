@@ -64,14 +64,16 @@ impl ScanThread {
         let project = Project::locate(&target, &interpreter).map_err(|error| not_found(open, &error))?;
         let options = ScanOptions { ignored_modules: open.ignored_modules.clone(), ..ScanOptions::default() };
         let failed = |error: &dyn std::error::Error| Failure::Invalid { message: error.to_string() };
-        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| failed(&error))?;
+        let wake =
+            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| failed(&error))?;
         let signal = wake.try_clone().map_err(|error| failed(&error))?;
         let (requests, asked) = channel();
         let (answers, scans) = channel();
         let mut scanner = Scanner::new(project, interpreter, options);
         let work = move || {
             while let Ok(()) = asked.recv() {
-                if answers.send(scan(&mut scanner)).is_err() || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
+                if answers.send(scan(&mut scanner)).is_err()
+                    || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
                 {
                     return;
                 }
