@@ -139,9 +139,12 @@ fn scan(scanner: &mut Scanner) -> Scan {
         column: problem.column,
         message: problem.message.clone(),
     });
+    let mut problems: Vec<_> = problems.collect();
+    // One mistake makes the parser stumble more than once; like Python, only the first is told.
+    problems.dedup_by(|later, first| later.file == first.file);
     Scan {
         modules: modules.collect(),
-        problems: problems.collect(),
+        problems,
         first_party: FirstParty {
             paths: project.source_roots().iter().map(Into::into).collect(),
             modules: graph.first_party().map(str::to_owned).collect(),
