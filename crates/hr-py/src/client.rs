@@ -132,6 +132,7 @@ pub(crate) fn unexpected(reply: Reply) -> PyErr {
 impl Supervisor {
     /// Starts `program serve`, bound to the life of this process.
     #[staticmethod]
+    #[allow(clippy::needless_pass_by_value, reason = "Python hands over arguments by value")]
     fn start(py: Python<'_>, program: OsString) -> PyResult<Self> {
         let (ours, theirs) = socket_pair()?;
         let owner = pidfd_open(getpid(), PidfdFlags::empty()).map_err(std::io::Error::from)?;

@@ -7,7 +7,7 @@ use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Reply, Request, 
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
-use super::{GRACE, Supervisor, voice};
+use super::{GRACE, Stopping, Supervisor, voice};
 
 /// A stream on which one request is answered.
 pub(crate) type Answer = Channel<Reply, Request>;
@@ -131,8 +131,10 @@ impl Supervisor {
 
     fn stop(&mut self, run: RunId, answer: Answer) {
         if self.tree.terminate(run) {
-            let deadline = Instant::now() + GRACE;
-            self.stopping.entry(run).or_insert_with(|| (deadline, Vec::new())).1.push(answer);
+            let deadline = Some(Instant::now() + GRACE);
+            let stopping =
+                self.stopping.entry(run).or_insert_with(|| Stopping { deadline, waiting: Vec::new() });
+            stopping.waiting.push(answer);
         } else {
             self.answers.send(answer, &Reply::Stopped { was_running: false });
         }
@@ -178,8 +180,8 @@ impl Supervisor {
         if let Some(answer) = self.running.remove(&run) {
             self.answers.send(answer, &Reply::Ended(status));
         }
-        if let Some((_, waiting)) = self.stopping.remove(&run) {
-            for answer in waiting {
+        if let Some(stopping) = self.stopping.remove(&run) {
+            for answer in stopping.waiting {
                 self.answers.send(answer, &Reply::Stopped { was_running: true });
             }
         }

@@ -78,7 +78,7 @@ mod tests {
             fs::write(path(name), "1234").unwrap();
         }
         let mut inputs = Inputs::default();
-        let later = SystemTime::now() + Duration::from_secs(60);
+        let later = SystemTime::now() + Duration::from_mins(1);
         inputs.add(["kept", "written", "removed", "replaced"].map(path).to_vec(), later);
         assert_eq!(inputs.changed(), Vec::<OsString>::new());
 

@@ -45,7 +45,17 @@ pub(crate) enum Outcome {
 enum Work {
     Idle,
     Scanning(Purpose),
-    Building { build: Build, purpose: Purpose, change: Change, started: SystemTime, on_top: bool },
+    Building(Box<Building>),
+}
+
+/// A template on its way.
+struct Building {
+    build: Build,
+    purpose: Purpose,
+    change: Change,
+    started: SystemTime,
+    /// Whether it is a layer on the current template.
+    on_top: bool,
 }
 
 /// What an update found.
@@ -98,7 +108,7 @@ impl Refresh {
     /// When [`Refresh::on_overdue`] must be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.work {
-            Work::Building { build, .. } => build.deadline(),
+            Work::Building(building) => building.build.deadline(),
             Work::Idle | Work::Scanning(_) => None,
         }
     }
@@ -211,7 +221,7 @@ impl Refresh {
         self.output.clear();
         match build {
             Ok(build) => {
-                self.work = Work::Building { build, purpose, change, started, on_top };
+                self.work = Work::Building(Box::new(Building { build, purpose, change, started, on_top }));
                 Vec::new()
             }
             Err(error) => self.fail(tree, purpose, &error),
@@ -220,13 +230,12 @@ impl Refresh {
 
     /// Lets the build take note of an event.
     pub(crate) fn on_event(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Vec<Outcome> {
-        let Work::Building { build, .. } = &mut self.work else { return Vec::new() };
-        let Progress::Finished(result) = build.handle(tree, event) else { return Vec::new() };
-        let Work::Building { purpose, change, started, on_top, .. } =
-            std::mem::replace(&mut self.work, Work::Idle)
-        else {
+        let Work::Building(building) = &mut self.work else { return Vec::new() };
+        let Progress::Finished(result) = building.build.handle(tree, event) else { return Vec::new() };
+        let Work::Building(building) = std::mem::replace(&mut self.work, Work::Idle) else {
             return Vec::new();
         };
+        let Building { purpose, change, started, on_top, .. } = *building;
         match result {
             Ok(template) => {
                 self.swap(tree, template, started, on_top);
@@ -240,8 +249,8 @@ impl Refresh {
 
     /// Gives up an import that takes too long.
     pub(crate) fn on_overdue(&mut self, tree: &mut SnapshotTree) {
-        if let Work::Building { build, .. } = &mut self.work {
-            build.expired(tree);
+        if let Work::Building(building) = &mut self.work {
+            building.build.expired(tree);
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// The module as one that the template lacks.
-    pub(crate) fn excluded(&self, cause: impl ToString) -> Exclusion {
+    pub(crate) fn excluded(&self, cause: &impl ToString) -> Exclusion {
         Exclusion {
             module: self.module.clone(),
             cause: cause.to_string(),
