@@ -80,7 +80,7 @@ pub(crate) fn references(import: &Import, finder: &mut Finder<'_>) -> Vec<Refere
         match finder.child(Some(id), &name.name) {
             Some(child) => references.extend(present(child, finder)),
             None if is_namespace => {
-                absent(&format!("{module}.{}", name.name), deepest, finder, &mut references)
+                absent(&format!("{module}.{}", name.name), deepest, finder, &mut references);
             }
             None => {}
         }

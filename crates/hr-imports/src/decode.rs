@@ -28,7 +28,7 @@ pub fn decode(bytes: &[u8]) -> (Cow<'_, str>, Option<Problem>) {
     }
     match codec {
         Some(Codec::Utf8) => utf8(body, Some(&label)),
-        Some(Codec::Ascii) => single_byte(body, &label, |byte| byte.is_ascii()),
+        Some(Codec::Ascii) => single_byte(body, &label, u8::is_ascii),
         Some(Codec::Latin1) => (encoding_rs::mem::decode_latin1(body), None),
         Some(Codec::Windows1252) => {
             let (text, problem) = other(body, encoding_rs::WINDOWS_1252, &label);
