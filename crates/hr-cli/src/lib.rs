@@ -1,1 +1,37 @@
-//! See the README.
+//! The `hr` command: a warm template for a Python project, and the processes forked from it.
+//!
+//! `hr-graph` decides what a template holds; `hr-forkserver` owns the processes; this crate joins the two in a
+//! [supervisor](supervisor): one event type, one loop.
+
+mod commands;
+mod supervisor;
+mod sys;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Start Python programs with their imports already done.
+#[derive(Debug, Parser)]
+#[command(name = "hr", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(hide = true)]
+    Serve(commands::serve::Serve),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(arguments) => commands::serve::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        supervisor::voice::error(&error);
+        ExitCode::from(2)
+    })
+}

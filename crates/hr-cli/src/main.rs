@@ -1,2 +1,7 @@
-//! The `hr` command.
-fn main() {}
+//! The `hr` command. Everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hr_cli::main()
+}

@@ -1,1 +1,70 @@
-//! See the README.
+//! The messages between the processes of `hotreload`, their version and their framing.
+//!
+//! Three conversations exist, each a pair of message types, so that a message in the wrong direction does
+//! not compile:
+//!
+//! | conversation | towards | back |
+//! |---|---|---|
+//! | client and supervisor | [`Request`] | [`Reply`] |
+//! | supervisor and paused process | [`Command`] | [`Report`] |
+//! | run and client | [`Outcome`] | nothing |
+//!
+//! A frame is a fixed [header](frame::Header) and a postcard body. Frames are bounded *before* memory is set
+//! aside for them, a body must be used up to its last byte, and what does not decode is an error, never a
+//! panic: these bytes may come from a process that user code has corrupted.
+//!
+//! # Limits
+//!
+//! The crate moves no bytes by itself. Descriptors travel beside a frame; the header says how many belong to
+//! it, and passing them is `hr-forkserver`'s work. Both ends must be of the same [`VERSION`]: postcard does
+//! not tolerate a missing field, so [`Hello`] comes first in every conversation.
+//!
+//! # Example
+//!
+//! ```
+//! use hr_protocol::frame::{Decoder, encode};
+//! use hr_protocol::{Request, RunId};
+//!
+//! let bytes = encode(&Request::Stop { run: RunId(7) }, 0)?;
+//!
+//! let mut decoder = Decoder::default();
+//! let (first, rest) = bytes.split_at(5); // as a socket might deliver them
+//! decoder.push(first);
+//! assert!(decoder.next::<Request>()?.is_none());
+//! decoder.push(rest);
+//! let frame = decoder.next::<Request>()?.expect("a whole frame");
+//! assert_eq!(frame.message, Request::Stop { run: RunId(7) });
+//! # Ok::<(), hr_protocol::frame::FrameError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod client;
+pub mod frame;
+mod run;
+mod snapshot;
+
+pub use client::{
+    Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter, TemplateState,
+    Update,
+};
+pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId};
+pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Report, SnapshotId};
+
+use serde::{Deserialize, Serialize};
+
+/// The version of every message in this crate. Raise it with any change to their shape.
+pub const VERSION: u32 = 1;
+
+/// The first message of each side of a conversation.
+///
+/// Its own shape never changes, so that two ends of different versions can at least say so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The [`VERSION`] of the side that speaks.
+    pub version: u32,
+}
+
+impl Hello {
+    /// The greeting of this build.
+    pub const OURS: Self = Self { version: VERSION };
+}

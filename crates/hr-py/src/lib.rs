@@ -1,1 +1,30 @@
-//! See the README.
+//! The compiled part of the `hotreload` Python package.
+//!
+//! Two halves share this module. In a *template*, `serve` puts CPython behind `hr-forkserver`'s `Interpreter`
+//! trait. In a *client*, `Supervisor` and `Run` speak the protocol. What is better said in Python (pickling,
+//! import hooks, how a program ends) is in `python/hotreload`; no message is declared there.
+//!
+//! One shared object serves every CPython from 3.10 on (`abi3`).
+
+mod client;
+mod interpreter;
+mod job;
+mod payload;
+mod run;
+mod sys;
+
+use pyo3::prelude::*;
+
+/// The native module.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(interpreter::serve, module)?)?;
+    module.add_class::<client::Supervisor>()?;
+    module.add_class::<client::State>()?;
+    module.add_class::<client::Update>()?;
+    module.add_class::<run::Run>()?;
+    module.add_class::<job::Job>()?;
+    module.add_class::<job::Results>()?;
+    Ok(())
+}

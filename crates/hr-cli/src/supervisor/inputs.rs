@@ -1,0 +1,100 @@
+//! The files that a template has loaded, and whether they are still the same.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
+
+/// How far the time stamp of a file may lie behind the clock (the kernel's coarse clock ticks every 4 to 10 ms).
+const CLOCK_TICK: Duration = Duration::from_millis(20);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    size: u64,
+    modified: (i64, i64),
+    /// Catches what keeps the modification time: `cp -p`, `mv`, `touch -r`.
+    changed: (i64, i64),
+    inode: u64,
+    device: u64,
+}
+
+impl Stamp {
+    fn of(file: &OsString) -> Option<Self> {
+        let metadata = fs::metadata(file).ok()?;
+        Some(Self {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            inode: metadata.ino(),
+            device: metadata.dev(),
+        })
+    }
+
+    /// Whether the file was last written before `moment`, beyond doubt.
+    fn is_older_than(&self, moment: SystemTime) -> bool {
+        let since_epoch = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let limit = since_epoch.saturating_sub(CLOCK_TICK);
+        let limit = (i64::try_from(limit.as_secs()).unwrap_or(i64::MAX), i64::from(limit.subsec_nanos()));
+        self.modified < limit && self.changed < limit
+    }
+}
+
+/// What a template has loaded from disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inputs {
+    /// No stamp: the file is gone, or was written while the template may have been reading it. Nobody can tell
+    /// which state was read, so it counts as changed.
+    files: BTreeMap<OsString, Option<Stamp>>,
+}
+
+impl Inputs {
+    /// Adds `files`, loaded by a process that began to import at `started`. Files that are known stay as they are.
+    pub(crate) fn add(&mut self, files: Vec<OsString>, started: SystemTime) {
+        for file in files {
+            self.files.entry(file).or_insert_with_key(|file| {
+                Stamp::of(file).filter(|stamp| stamp.is_older_than(started))
+            });
+        }
+    }
+
+    /// The files that are not what was loaded.
+    pub(crate) fn changed(&self) -> Vec<OsString> {
+        let differs = |(file, stamp): &(&OsString, &Option<Stamp>)| stamp.is_none() || Stamp::of(file) != **stamp;
+        self.files.iter().filter(differs).map(|(file, _)| file.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_unchanged_until_it_is_written_removed_or_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).into_os_string();
+        for name in ["kept", "written", "removed", "replaced", "other"] {
+            fs::write(path(name), "1234").unwrap();
+        }
+        let mut inputs = Inputs::default();
+        let later = SystemTime::now() + Duration::from_secs(60);
+        inputs.add(["kept", "written", "removed", "replaced"].map(path).to_vec(), later);
+        assert_eq!(inputs.changed(), Vec::<OsString>::new());
+
+        fs::write(path("written"), "12345").unwrap();
+        fs::remove_file(path("removed")).unwrap();
+        fs::rename(path("other"), path("replaced")).unwrap();
+        assert_eq!(inputs.changed(), ["removed", "replaced", "written"].map(path));
+    }
+
+    #[test]
+    fn a_file_written_while_it_may_have_been_read_counts_as_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("module.py").into_os_string();
+        let started = SystemTime::now();
+        fs::write(&file, "").unwrap();
+        let mut inputs = Inputs::default();
+        inputs.add(vec![file.clone()], started);
+        assert_eq!(inputs.changed(), [file]);
+    }
+}

@@ -1,0 +1,151 @@
+//! Asking `hr-graph` what a template should hold, off the main thread.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use hr_forkserver::protocol::{self, Exclusion, Failure, FirstParty, Open};
+use hr_graph::{Interpreter, Kind, LocateError, Project, ScanOptions, Scanner, Target};
+use rustix::event::{EventfdFlags, eventfd};
+
+/// What a project asks of its template.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    /// Modules to import, in order.
+    pub(crate) modules: Vec<Wanted>,
+    /// Modules asked for that are not installed.
+    pub(crate) missing: Vec<Exclusion>,
+    /// Files that could not be read or parsed.
+    pub(crate) problems: Vec<protocol::Problem>,
+    /// What must not be imported.
+    pub(crate) first_party: FirstParty,
+}
+
+/// A module to import, and the place that asks for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) module: String,
+    pub(crate) file: PathBuf,
+    pub(crate) line: u32,
+}
+
+impl Wanted {
+    /// The module as one that the template lacks.
+    pub(crate) fn excluded(&self, cause: impl ToString) -> Exclusion {
+        Exclusion {
+            module: self.module.clone(),
+            cause: cause.to_string(),
+            file: self.file.clone().into(),
+            line: self.line,
+        }
+    }
+}
+
+/// Scans one project, again and again, on a thread of its own.
+///
+/// The thread ends with this value: it then finds no one to scan for.
+#[derive(Debug)]
+pub(crate) struct ScanThread {
+    requests: Sender<()>,
+    scans: Receiver<Scan>,
+    /// Becomes readable when a scan is there.
+    wake: OwnedFd,
+}
+
+impl ScanThread {
+    /// Finds the project, and starts the thread.
+    pub(crate) fn start(open: &Open) -> Result<Self, Failure> {
+        let interpreter = interpreter(open);
+        let target = match &open.target {
+            protocol::Target::Module(name) => Target::Module(name.clone()),
+            protocol::Target::Path(path) => Target::Path(path.into()),
+        };
+        let project = Project::locate(&target, &interpreter).map_err(|error| not_found(open, &error))?;
+        let options = ScanOptions { ignored_modules: open.ignored_modules.clone(), ..ScanOptions::default() };
+        let failed = |error: &dyn std::error::Error| Failure::Invalid { message: error.to_string() };
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| failed(&error))?;
+        let signal = wake.try_clone().map_err(|error| failed(&error))?;
+        let (requests, asked) = channel();
+        let (answers, scans) = channel();
+        let mut scanner = Scanner::new(project, interpreter, options);
+        let work = move || {
+            while let Ok(()) = asked.recv() {
+                if answers.send(scan(&mut scanner)).is_err() || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
+                {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("scan".to_owned()).spawn(work).map_err(|error| failed(&error))?;
+        Ok(Self { requests, scans, wake })
+    }
+
+    /// Asks for a scan of what is on disk from now on. The thread lives as long as this.
+    pub(crate) fn request(&self) {
+        let _ = self.requests.send(());
+    }
+
+    /// Readable when [`ScanThread::take`] has something to give.
+    pub(crate) fn wake(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// A scan that is ready.
+    pub(crate) fn take(&self) -> Option<Scan> {
+        let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+        self.scans.try_recv().ok()
+    }
+}
+
+fn interpreter(open: &Open) -> Interpreter {
+    let told = &open.interpreter;
+    Interpreter {
+        executable: told.executable.clone().into(),
+        version: told.version,
+        platform: told.platform.clone(),
+        sys_path: told.sys_path.iter().map(PathBuf::from).collect(),
+        stdlib: told.stdlib.iter().cloned().collect(),
+        builtins: told.builtins.iter().cloned().collect(),
+    }
+}
+
+fn not_found(open: &Open, error: &LocateError) -> Failure {
+    let name = match &open.target {
+        protocol::Target::Module(name) => name.clone(),
+        protocol::Target::Path(path) => path.to_string_lossy().into_owned(),
+    };
+    let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    Failure::UnknownPackage { name, message: format!("{error}{source}; {}", error.hint()) }
+}
+
+fn scan(scanner: &mut Scanner) -> Scan {
+    let graph = scanner.scan();
+    let project = scanner.project();
+    let (mut modules, mut missing) = (Vec::new(), Vec::new());
+    for planned in graph.plan(scanner.options()).modules {
+        let wanted =
+            Wanted { module: planned.name, file: planned.location.file, line: planned.location.line };
+        match (planned.resolved, planned.kind) {
+            (true, _) => modules.push(wanted),
+            // Modules of other platforms are part of the standard library's names and of no installation.
+            (false, Kind::Stdlib) => {}
+            (false, _) => missing.push(wanted.excluded("is not installed")),
+        }
+    }
+    let problems = graph.problems().iter().map(|problem| protocol::Problem {
+        file: problem.place.file.clone().into(),
+        line: problem.place.line,
+        column: problem.place.column,
+        message: problem.message.clone(),
+    });
+    Scan {
+        modules,
+        missing,
+        problems: problems.collect(),
+        first_party: FirstParty {
+            paths: project.source_roots().iter().map(Into::into).collect(),
+            modules: graph.first_party().map(str::to_owned).collect(),
+        },
+    }
+}

@@ -1,0 +1,284 @@
+//! Building a template: a [`Transaction`] carried out by processes.
+
+use std::ffi::OsString;
+use std::io;
+use std::time::{Duration, Instant};
+
+use hr_protocol::{Command, ExitStatus, FirstParty, ImportOutcome, SnapshotId};
+use thiserror::Error;
+
+use crate::launch::Launch;
+use crate::transaction::{Cause, Step, Transaction, Verdict};
+use crate::tree::{SnapshotTree, TreeEvent};
+
+/// How often in a row the processes of a build may be lost through no fault of a module.
+const TRIES: u32 = 3;
+
+/// What a template is to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Modules to import, in order.
+    pub modules: Vec<String>,
+    /// `sys.path`.
+    pub sys_path: Vec<OsString>,
+    /// What must not be imported.
+    pub first_party: FirstParty,
+    /// How long one import may take.
+    pub import_limit: Duration,
+}
+
+/// A snapshot with its modules imported, ready to be forked into runs.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Planned modules it has imported, in order.
+    pub modules: Vec<String>,
+    /// Planned modules it has not, with the reason.
+    pub excluded: Vec<(String, Cause)>,
+    /// Files of all modules it has loaded.
+    pub files: Vec<OsString>,
+    /// How long building it took.
+    pub elapsed: Duration,
+}
+
+/// Why there is no template.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// No process could be started or forked.
+    #[error("no process could be started: {0}")]
+    Start(#[from] io::Error),
+    /// The interpreter ended before it could import anything.
+    #[error("the interpreter ended before it could import anything ({})", describe(*.0))]
+    Interpreter(ExitStatus),
+}
+
+fn describe(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Exited(code) => format!("exit code {code}"),
+        ExitStatus::Signaled(signal) => format!("signal {signal}"),
+        ExitStatus::Lost => "for no known reason".to_owned(),
+    }
+}
+
+/// How far a build has come.
+#[derive(Debug)]
+pub enum Progress {
+    /// More events are needed.
+    Working,
+    /// It is over.
+    Finished(Result<Template, BuildError>),
+}
+
+/// What the build waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// The current process to be ready.
+    Boot,
+    /// A fallback to be ready.
+    Fallback { snapshot: SnapshotId, since: Instant },
+    /// An import to end.
+    Import { since: Instant },
+    /// The current process to end, so that its fallback can go on.
+    Death,
+    /// The heap to be frozen.
+    Settle,
+}
+
+/// A template under construction.
+#[derive(Debug)]
+pub struct Build {
+    plan: Plan,
+    transaction: Transaction,
+    current: SnapshotId,
+    fallback: Option<SnapshotId>,
+    waiting: Waiting,
+    tries_left: u32,
+    started: Instant,
+    /// Set when a module is being given up because it took too long.
+    timed_out: bool,
+}
+
+impl Build {
+    /// Starts a template in a new process.
+    pub fn boot(tree: &mut SnapshotTree, launch: &Launch, plan: Plan) -> Result<Self, BuildError> {
+        let current = tree.boot(launch)?;
+        Ok(Self::new(current, plan))
+    }
+
+    /// Starts a layer: a template that has what `base` has, and `plan.modules` on top.
+    pub fn layer(tree: &mut SnapshotTree, base: SnapshotId, plan: Plan) -> Result<Self, BuildError> {
+        let current = tree.fork(base)?;
+        Ok(Self::new(current, plan))
+    }
+
+    fn new(current: SnapshotId, plan: Plan) -> Self {
+        Self {
+            transaction: Transaction::new(plan.modules.clone()),
+            plan,
+            current,
+            fallback: None,
+            waiting: Waiting::Boot,
+            tries_left: TRIES,
+            started: Instant::now(),
+            timed_out: false,
+        }
+    }
+
+    /// When [`Build::expired`] must be called, if nothing happens before.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.waiting {
+            Waiting::Import { since } if !self.timed_out => since.checked_add(self.plan.import_limit),
+            _ => None,
+        }
+    }
+
+    /// Gives up an import that has taken too long.
+    pub fn expired(&mut self, tree: &mut SnapshotTree) {
+        if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            self.timed_out = true;
+            tree.kill(self.current);
+        }
+    }
+
+    /// Ends the processes of a build that is no longer wanted.
+    pub fn abandon(self, tree: &mut SnapshotTree) {
+        tree.kill(self.current);
+        if let Some(fallback) = self.fallback {
+            tree.kill(fallback);
+        }
+        if let Waiting::Fallback { snapshot, .. } = self.waiting {
+            tree.kill(snapshot);
+        }
+    }
+
+    /// Takes note of an event, and takes the next step.
+    pub fn handle(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Progress {
+        match (event, self.waiting) {
+            (TreeEvent::Ready(id), Waiting::Boot) if *id == self.current => {
+                tree.tell(self.current, &Command::Prepare {
+                    sys_path: self.plan.sys_path.clone(),
+                    first_party: self.plan.first_party.clone(),
+                });
+                self.advance(tree)
+            }
+            (TreeEvent::Ready(id), Waiting::Fallback { snapshot, since }) if *id == snapshot => {
+                if let Some(old) = self.fallback.replace(snapshot) {
+                    tree.retire(old);
+                }
+                self.transaction.forked(since.elapsed());
+                self.advance(tree)
+            }
+            (TreeEvent::Imported { snapshot, elapsed, outcome }, Waiting::Import { .. })
+                if *snapshot == self.current && !self.timed_out =>
+            {
+                self.imported(tree, *elapsed, outcome)
+            }
+            (TreeEvent::Settled { snapshot, files }, Waiting::Settle) if *snapshot == self.current => {
+                self.settled(tree, files.clone())
+            }
+            (TreeEvent::Died { snapshot, status }, _) => self.died(tree, *snapshot, *status),
+            _ => Progress::Working,
+        }
+    }
+
+    fn advance(&mut self, tree: &mut SnapshotTree) -> Progress {
+        match self.transaction.step() {
+            Step::Fork => match tree.fork(self.current) {
+                Ok(snapshot) => self.waiting = Waiting::Fallback { snapshot, since: Instant::now() },
+                Err(error) => return Progress::Finished(Err(error.into())),
+            },
+            Step::Import(module) => {
+                tree.tell(self.current, &Command::Import { module: module.to_owned() });
+                self.waiting = Waiting::Import { since: Instant::now() };
+            }
+            Step::Finished => {
+                tree.tell(self.current, &Command::Settle);
+                self.waiting = Waiting::Settle;
+            }
+        }
+        Progress::Working
+    }
+
+    fn imported(&mut self, tree: &mut SnapshotTree, elapsed: Duration, outcome: &ImportOutcome) -> Progress {
+        self.tries_left = TRIES;
+        match outcome {
+            ImportOutcome::Imported => self.transaction.imported(elapsed),
+            ImportOutcome::Failed { failure, left_traces } => {
+                let cause = Cause::Failed(failure.clone());
+                if self.transaction.failed(cause, *left_traces) == Verdict::RollBack {
+                    self.waiting = Waiting::Death;
+                    tree.kill(self.current);
+                    return Progress::Working;
+                }
+            }
+        }
+        self.advance(tree)
+    }
+
+    fn settled(&mut self, tree: &mut SnapshotTree, files: Vec<OsString>) -> Progress {
+        if let Some(fallback) = self.fallback.take() {
+            tree.retire(fallback);
+        }
+        let transaction = &self.transaction;
+        let excluded = transaction.excluded().map(|(module, cause)| (module.to_owned(), cause.clone()));
+        Progress::Finished(Ok(Template {
+            snapshot: self.current,
+            modules: transaction.modules().map(str::to_owned).collect(),
+            excluded: excluded.collect(),
+            files,
+            elapsed: self.started.elapsed(),
+        }))
+    }
+
+    fn died(&mut self, tree: &mut SnapshotTree, id: SnapshotId, status: ExitStatus) -> Progress {
+        if id == self.current {
+            return self.current_died(tree, status);
+        }
+        if self.fallback == Some(id) {
+            self.fallback = None;
+            self.transaction.fallback_lost();
+        }
+        match self.waiting {
+            Waiting::Fallback { snapshot, .. } if snapshot == id => self.retry(tree, status, Self::advance),
+            _ => Progress::Working,
+        }
+    }
+
+    fn current_died(&mut self, tree: &mut SnapshotTree, status: ExitStatus) -> Progress {
+        if let Waiting::Fallback { snapshot, .. } = self.waiting {
+            // It may be whole, but nobody knows yet.
+            tree.kill(snapshot);
+        }
+        let blamed = match self.waiting {
+            Waiting::Import { .. } if self.timed_out => Some(Cause::TimedOut(self.plan.import_limit)),
+            Waiting::Import { .. } => Some(Cause::Died(status)),
+            _ => None,
+        };
+        self.timed_out = false;
+        let innocent = blamed.is_none() && self.waiting != Waiting::Death;
+        if let Some(cause) = blamed {
+            self.transaction.failed(cause, true);
+        }
+        let Some(fallback) = self.fallback.take() else {
+            return Progress::Finished(Err(BuildError::Interpreter(status)));
+        };
+        self.current = fallback;
+        self.transaction.rolled_back();
+        if innocent { self.retry(tree, status, Self::advance) } else { self.advance(tree) }
+    }
+
+    fn retry(
+        &mut self,
+        tree: &mut SnapshotTree,
+        status: ExitStatus,
+        step: impl FnOnce(&mut Self, &mut SnapshotTree) -> Progress,
+    ) -> Progress {
+        self.tries_left = self.tries_left.saturating_sub(1);
+        if self.tries_left > 0 {
+            return step(self, tree);
+        }
+        tree.kill(self.current);
+        Progress::Finished(Err(BuildError::Interpreter(status)))
+    }
+}

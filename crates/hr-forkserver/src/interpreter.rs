@@ -1,0 +1,47 @@
+//! What the fork server needs of the language whose processes it keeps.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+
+use hr_protocol::{Call, FirstParty, ImportOutcome};
+
+/// An interpreter that lives in a snapshot.
+///
+/// The loop in [`crate::paused`] calls it from one thread and never from within itself. CPython is the
+/// interpreter of the `hotreload` wheel; the crate's tests bring one of their own.
+pub trait Interpreter {
+    /// Look for modules in `sys_path`, and keep first-party ones out.
+    fn prepare(&mut self, sys_path: Vec<OsString>, first_party: FirstParty);
+
+    /// Import `module`. What it prints goes to this process's stdout and stderr, flushed.
+    fn import(&mut self, module: &str) -> ImportOutcome;
+
+    /// No more imports: collect and freeze the heap. Returns the files of all loaded modules.
+    fn settle(&mut self) -> Vec<OsString>;
+
+    /// Called right before a fork. One of the next two always follows.
+    fn before_fork(&mut self);
+
+    /// Called after a fork in the process that forked, or after a fork that failed.
+    fn after_fork_in_parent(&mut self);
+
+    /// Called after a fork in the new process.
+    fn after_fork_in_child(&mut self);
+
+    /// Carry out `call` in this process, which is a run, and return its exit code.
+    ///
+    /// Working directory, umask, stdio, signal mask are already as the call wants them; arguments,
+    /// `sys.path` and the environment are not. It ends as a program ends: threads joined, `atexit`
+    /// functions called, streams flushed.
+    fn run(&mut self, call: Call, descriptors: RunDescriptors) -> i32;
+}
+
+/// The descriptors of a run beside its stdio.
+#[derive(Debug)]
+pub struct RunDescriptors {
+    /// Where its [`hr_protocol::Outcome`] goes. Its number is high, so that files the program opens get the
+    /// numbers they would get anywhere.
+    pub result: OwnedFd,
+    /// Memory of a [`hr_protocol::Payload::Shared`] function.
+    pub function: Option<OwnedFd>,
+}

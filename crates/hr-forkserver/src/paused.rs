@@ -1,0 +1,270 @@
+//! Inside a paused process: the loop that waits for commands and forks.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use hr_protocol::{Command, ExitStatus, Hello, Job, Report, RunId, SnapshotId};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getpid, getppid};
+
+use crate::channel::{Channel, ChannelError, Received};
+use crate::interpreter::Interpreter;
+use crate::run::NewRun;
+use crate::sys::{self, Forked};
+use crate::processes;
+
+/// How long a process may take to end after SIGKILL before it is left to the kernel.
+const SWEEP_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a terminal sends to its whole foreground job. It is meant for runs, not for what they are forked from.
+const TERMINAL_SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGHUP];
+
+/// Serves the supervisor at the other end of `socket` until it retires this process or goes away.
+///
+/// Does not return: the process ends here, after killing what its runs have left behind. In the processes
+/// that are forked from it, the same loop goes on (snapshots), or `interpreter` carries out a call (runs).
+pub fn serve<I: Interpreter>(interpreter: I, socket: OwnedFd) -> ! {
+    let mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
+    let supervisor = getppid();
+    match Paused::new(interpreter, socket.into(), mask, supervisor) {
+        Ok(paused) => paused.serve(),
+        Err(_) => sys::exit_now(1),
+    }
+}
+
+struct Paused<I> {
+    interpreter: I,
+    channel: Channel<Report, Command>,
+    child_ended: SignalFd,
+    /// The signal mask of an ordinary process here; runs get it back.
+    mask: SigSet,
+    supervisor: Pid,
+    runs: HashMap<Pid, RunId>,
+    snapshots: Vec<Pid>,
+}
+
+/// What the process is after a command.
+enum Next {
+    Paused,
+    Ended,
+    Run(Box<NewRun>),
+    Snapshot(OwnedFd),
+}
+
+impl<I: Interpreter> Paused<I> {
+    fn new(
+        interpreter: I,
+        channel: Channel<Report, Command>,
+        mask: SigSet,
+        supervisor: Pid,
+    ) -> nix::Result<Self> {
+        let mut blocked = SigSet::from_iter(TERMINAL_SIGNALS);
+        blocked.add(Signal::SIGCHLD);
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;
+        let child_ended = SignalFd::with_flags(
+            &SigSet::from(Signal::SIGCHLD),
+            SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
+        )?;
+        // What a run leaves behind comes here instead of to init.
+        set_child_subreaper(true)?;
+        // Between commands the end of the stream tells that the supervisor is gone, and then there may be
+        // runs to clean up after. A signal would leave no time for that.
+        set_pdeathsig(None)?;
+        let (runs, snapshots) = (HashMap::new(), Vec::new());
+        Ok(Self { interpreter, channel, child_ended, mask, supervisor, runs, snapshots })
+    }
+
+    fn serve(mut self) -> ! {
+        let hello = Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() };
+        if self.channel.send(&hello, Vec::new()).is_err() {
+            self.end();
+        }
+        loop {
+            match self.wait() {
+                Ok(Next::Paused) => {}
+                Ok(Next::Ended) | Err(_) => self.end(),
+                Ok(Next::Run(run)) => self.become_run(*run),
+                Ok(Next::Snapshot(socket)) => {
+                    match Self::new(self.interpreter, socket.into(), self.mask, self.supervisor) {
+                        Ok(snapshot) => self = snapshot,
+                        Err(_) => sys::exit_now(1),
+                    }
+                    let hello = Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() };
+                    if self.channel.send(&hello, Vec::new()).is_err() {
+                        self.end();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for a command or the end of a child, and acts on it.
+    fn wait(&mut self) -> Result<Next, ChannelError> {
+        let mut sources = [
+            PollFd::new(self.channel.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.child_ended.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut sources, PollTimeout::NONE) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(ChannelError::Socket(error.into())),
+        }
+        let ready = |source: &PollFd<'_>| source.any().unwrap_or(false);
+        let (command, child) = (ready(&sources[0]), ready(&sources[1]));
+        if child {
+            while matches!(self.child_ended.read_signal(), Ok(Some(_))) {}
+            self.reap()?;
+        }
+        if command {
+            while let Some(received) = self.channel.try_receive()? {
+                match self.obey(received)? {
+                    Next::Paused => {}
+                    next => return Ok(next),
+                }
+            }
+        }
+        Ok(Next::Paused)
+    }
+
+    fn obey(&mut self, received: Received<Command>) -> Result<Next, ChannelError> {
+        let Received { message, mut descriptors } = received;
+        match message {
+            Command::Prepare { sys_path, first_party } => self.interpreter.prepare(sys_path, first_party),
+            Command::Import { module } => self.import(module)?,
+            Command::Settle => {
+                let files = self.interpreter.settle();
+                self.channel.send(&Report::Settled { files }, Vec::new())?;
+            }
+            Command::Fork { snapshot } => {
+                let socket = descriptors.pop().ok_or(ChannelError::Descriptors)?;
+                return self.fork_snapshot(snapshot, socket);
+            }
+            Command::Run(job) => return self.fork_run(*job, descriptors),
+            Command::Sweep { run } => {
+                let marked = |pid| processes::is_marked(pid, run);
+                processes::sweep(getpid(), &self.snapshots, marked, SWEEP_LIMIT);
+                self.reap()?;
+                self.channel.send(&Report::Swept { run }, Vec::new())?;
+            }
+            Command::Retire => return Ok(Next::Ended),
+        }
+        Ok(Next::Paused)
+    }
+
+    fn import(&mut self, module: String) -> Result<(), ChannelError> {
+        // Imported code may hang, and then nothing would notice the end of the stream.
+        let bound = set_pdeathsig(Signal::SIGKILL).is_ok();
+        if bound && getppid() != self.supervisor {
+            return Err(ChannelError::Closed);
+        }
+        // It may start programs, which are to find SIGCHLD as any program does, and it may wait for them.
+        let child_ended = SigSet::from(Signal::SIGCHLD);
+        let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&child_ended), None);
+        let started = Instant::now();
+        let outcome = self.interpreter.import(&module);
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None);
+        let _ = set_pdeathsig(None);
+        self.reap()?;
+        self.channel.send(&Report::Imported { module, micros, outcome }, Vec::new())
+    }
+
+    fn fork(&mut self) -> std::io::Result<Forked> {
+        sys::flush_c_streams();
+        self.interpreter.before_fork();
+        let forked = sys::fork();
+        match forked {
+            Ok(Forked::Child) => {}
+            Ok(Forked::Parent { .. }) | Err(_) => self.interpreter.after_fork_in_parent(),
+        }
+        forked
+    }
+
+    fn fork_snapshot(&mut self, snapshot: SnapshotId, socket: OwnedFd) -> Result<Next, ChannelError> {
+        let forked = self.fork().and_then(|forked| match forked {
+            Forked::Parent { child } => Ok(Some((child, handle_of_child(child)?))),
+            Forked::Child => Ok(None),
+        });
+        match forked {
+            Ok(None) => {
+                self.interpreter.after_fork_in_child();
+                return Ok(Next::Snapshot(socket));
+            }
+            Ok(Some((child, handle))) => {
+                self.snapshots.push(child);
+                self.channel.send(&Report::Forked { snapshot, pid: child.as_raw() }, vec![handle])?;
+            }
+            Err(error) => {
+                let message = error.to_string();
+                self.channel.send(&Report::ForkFailed { run: None, message }, Vec::new())?;
+            }
+        }
+        Ok(Next::Paused)
+    }
+
+    fn fork_run(&mut self, job: Job, descriptors: Vec<OwnedFd>) -> Result<Next, ChannelError> {
+        let Job { run, call } = job;
+        let snapshot = getpid();
+        let forked = NewRun::new(run, call, descriptors).and_then(|new| match self.fork()? {
+            Forked::Child => Ok(Err(new)),
+            Forked::Parent { child } => Ok(Ok((child, handle_of_child(child)?))),
+        });
+        match forked {
+            Ok(Err(new)) => {
+                new.bind_to(snapshot);
+                self.interpreter.after_fork_in_child();
+                return Ok(Next::Run(Box::new(new)));
+            }
+            Ok(Ok((child, handle))) => {
+                self.runs.insert(child, run);
+                self.channel.send(&Report::Started { run, pid: child.as_raw() }, vec![handle])?;
+            }
+            Err(error) => {
+                let message = error.to_string();
+                self.channel.send(&Report::ForkFailed { run: Some(run), message }, Vec::new())?;
+            }
+        }
+        Ok(Next::Paused)
+    }
+
+    fn become_run(self, new: NewRun) -> ! {
+        let Self { mut interpreter, channel, child_ended, mask, .. } = self;
+        drop((channel, child_ended));
+        new.carry_out(&mut interpreter, &mask)
+    }
+
+    /// Collects children that have ended, and reports those that were runs.
+    fn reap(&mut self) -> Result<(), ChannelError> {
+        loop {
+            let (pid, status) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) => (pid, ExitStatus::Exited(code)),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, ExitStatus::Signaled(signal as i32)),
+                Ok(WaitStatus::StillAlive) | Err(_) => return Ok(()),
+                Ok(_) => continue,
+            };
+            self.snapshots.retain(|snapshot| *snapshot != pid);
+            if let Some(run) = self.runs.remove(&pid) {
+                self.channel.send(&Report::Ended { run, status }, Vec::new())?;
+            }
+        }
+    }
+
+    /// Ends this process. Snapshots forked from it live on; they notice by themselves if the supervisor is
+    /// gone. Everything else below it ends first.
+    fn end(&self) -> ! {
+        processes::sweep(getpid(), &self.snapshots, |_| true, SWEEP_LIMIT);
+        sys::exit_now(0)
+    }
+}
+
+/// A descriptor for a process just forked. If there is none to be had, the process is not kept either: nobody
+/// could ever signal it safely.
+fn handle_of_child(child: Pid) -> std::io::Result<OwnedFd> {
+    processes::handle(child).inspect_err(|_| {
+        let _ = nix::sys::signal::kill(child, Signal::SIGKILL);
+    })
+}

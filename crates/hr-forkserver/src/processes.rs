@@ -1,0 +1,148 @@
+//! The processes below one: who they are, whose they are, and how to end them all.
+//!
+//! What a run starts stays below the snapshot that forked the run, because snapshots and supervisor are
+//! subreapers. To tell which run a stray belongs to once its ancestors are gone, each run carries its number
+//! as the soft limit of `RLIMIT_LOCKS`. The kernel has ignored that limit since 2.4.25 (`getrlimit(2)`), but
+//! hands it down through `fork` and `exec`, and shows it in `/proc/PID/limits`.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use hr_protocol::RunId;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// Marks this process, and all that it will start, as part of `run`.
+///
+/// Where the hard limit is too low the mark is left out; then only what still descends from the run is found.
+pub(crate) fn mark(run: RunId) {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_LOCKS)
+        && run.0 < hard
+    {
+        // Lowering a soft limit cannot fail in any other way than the check above.
+        let _ = setrlimit(Resource::RLIMIT_LOCKS, run.0, hard);
+    }
+}
+
+/// Whether process `pid` carries the mark of `run`.
+pub(crate) fn is_marked(pid: Pid, run: RunId) -> bool {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+    limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max file locks"))
+        .and_then(|values| values.split_ascii_whitespace().next())
+        .is_some_and(|soft| soft.parse() == Ok(run.0))
+}
+
+/// A descriptor that stands for the process `pid`, whatever becomes of that number.
+pub(crate) fn handle(pid: Pid) -> std::io::Result<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(pid.as_raw()).ok_or(rustix::io::Errno::SRCH)?;
+    Ok(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+/// Sends `signal` to the process that `handle` stands for; `false` if it has ended.
+pub(crate) fn signal(handle: &OwnedFd, signal: Signal) -> bool {
+    pidfd_send_signal(handle, signal).is_ok()
+}
+
+/// The processes below `root` that have not ended, except those in `keep` and what is below these.
+pub(crate) fn descendants(root: Pid, keep: &[Pid]) -> Vec<Pid> {
+    let all = running();
+    let mut found = Vec::new();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        let children = all.iter().filter(|process| process.parent == parent && !keep.contains(&process.pid));
+        for child in children {
+            parents.push(child.pid);
+            if !child.ended {
+                found.push(child.pid);
+            }
+        }
+    }
+    found
+}
+
+/// Kills every process below `root` for which `doomed` holds, and waits until they have ended.
+///
+/// Processes in `keep`, and what is below them, are left alone. A process that the kernel cannot end (in
+/// uninterruptible sleep) is given up after `limit`.
+pub(crate) fn sweep(root: Pid, keep: &[Pid], doomed: impl Fn(Pid) -> bool, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    loop {
+        let victims = descendants(root, keep).into_iter().filter(|pid| doomed(*pid));
+        // The handle comes first and the second look after it: a number that was given to another process
+        // in between is not below `root` any more.
+        let handles: Vec<_> = victims.filter_map(|pid| Some((pid, handle(pid).ok()?))).collect();
+        let still = descendants(root, keep);
+        let handles: Vec<_> =
+            handles.into_iter().filter(|(pid, _)| still.contains(pid)).map(|(_, handle)| handle).collect();
+        if handles.is_empty() {
+            return;
+        }
+        for handle in &handles {
+            signal(handle, Signal::KILL);
+        }
+        for handle in &handles {
+            if !wait_until_ended(handle, deadline) {
+                return;
+            }
+        }
+    }
+}
+
+/// Waits until the process has ended (it may still have to be reaped), or until `deadline`.
+pub(crate) fn wait_until_ended(handle: &OwnedFd, deadline: Instant) -> bool {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(handle.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(0) => return false,
+            Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+struct Process {
+    pid: Pid,
+    parent: Pid,
+    ended: bool,
+}
+
+fn running() -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(|entry| {
+            let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        })
+        .collect()
+}
+
+/// `pid (name) state parent …`, where the name may hold anything, spaces and parentheses included.
+fn parse_stat(stat: &str) -> Option<Process> {
+    let (pid, rest) = stat.split_once(" (")?;
+    let (_, rest) = rest.rsplit_once(") ")?;
+    let mut fields = rest.split(' ');
+    let ended = matches!(fields.next()?, "Z" | "X");
+    Some(Process {
+        pid: Pid::from_raw(pid.parse().ok()?),
+        parent: Pid::from_raw(fields.next()?.parse().ok()?),
+        ended,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_may_look_like_the_rest_of_the_line() {
+        let process = parse_stat("42 (a) S 1 (b) Z 7 42 42 0 -1").unwrap();
+        assert_eq!((process.pid.as_raw(), process.parent.as_raw(), process.ended), (42, 7, true));
+    }
+}

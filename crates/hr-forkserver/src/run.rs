@@ -1,0 +1,113 @@
+//! From a fork to a run: the process takes on the outside of the program it is to be.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use hr_protocol::{Call, RunId};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid};
+use rustix::io::fcntl_dupfd_cloexec;
+
+use crate::interpreter::{Interpreter, RunDescriptors};
+use crate::{processes, sys};
+
+/// Numbers below this are left to the program.
+const FIRST_PRIVATE_DESCRIPTOR: i32 = 200;
+
+/// Exit code of a run that could not even start its call.
+const CANNOT_START: i32 = 127;
+
+/// A run that is about to be forked, or just was: its call, with every descriptor in its place.
+pub(crate) struct NewRun {
+    run: RunId,
+    call: Call,
+    working_directory: OwnedFd,
+    stdio: [Option<OwnedFd>; 3],
+    descriptors: RunDescriptors,
+}
+
+impl NewRun {
+    /// Takes `descriptors` apart in the order that [`Call`] documents.
+    pub(crate) fn new(run: RunId, call: Call, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+        if descriptors.len() != call.descriptors() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a call came without its descriptors"));
+        }
+        let mut descriptors = descriptors.into_iter();
+        let mut next =
+            || descriptors.next().ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof));
+        let (working_directory, result) = (next()?, next()?);
+        let mut stdio = [None, None, None];
+        for (slot, open) in stdio.iter_mut().zip(call.context.stdio) {
+            *slot = if open { Some(next()?) } else { None };
+        }
+        let function = if call.function.has_descriptor() { Some(next()?) } else { None };
+        let descriptors = RunDescriptors { result, function };
+        Ok(Self { run, call, working_directory, stdio, descriptors })
+    }
+
+    /// Makes the run end when its snapshot does. The first thing a run does.
+    pub(crate) fn bind_to(&self, snapshot: Pid) {
+        if set_pdeathsig(Signal::SIGKILL).is_err() || getppid() != snapshot {
+            sys::exit_now(CANNOT_START);
+        }
+        processes::mark(self.run);
+    }
+
+    /// Carries out the call. The process ends here.
+    pub(crate) fn carry_out(self, interpreter: &mut impl Interpreter, mask: &SigSet) -> ! {
+        // Unwinding past this point would run the snapshot's code in the run.
+        let _end = EndOfProcess;
+        let Self { call, working_directory, stdio, descriptors, .. } = self;
+        let ready = install_stdio(stdio)
+            .and_then(|()| Ok(nix::unistd::fchdir(&working_directory)?))
+            .and_then(|()| out_of_the_way(descriptors));
+        drop(working_directory);
+        let Ok(descriptors) = ready else { sys::exit_now(CANNOT_START) };
+        umask(Mode::from_bits_truncate(call.context.umask));
+        if sigprocmask(SigmaskHow::SIG_SETMASK, Some(mask), None).is_err() {
+            sys::exit_now(CANNOT_START);
+        }
+        let code = interpreter.run(call, descriptors);
+        sys::exit_now(code)
+    }
+}
+
+struct EndOfProcess;
+
+impl Drop for EndOfProcess {
+    fn drop(&mut self) {
+        sys::exit_now(CANNOT_START);
+    }
+}
+
+fn install_stdio(stdio: [Option<OwnedFd>; 3]) -> io::Result<()> {
+    let [stdin, stdout, stderr] = stdio;
+    match stdin {
+        Some(descriptor) => dup2_stdin(descriptor)?,
+        None => nix::unistd::close(0)?,
+    }
+    match stdout {
+        Some(descriptor) => dup2_stdout(descriptor)?,
+        None => nix::unistd::close(1)?,
+    }
+    match stderr {
+        Some(descriptor) => dup2_stderr(descriptor)?,
+        None => nix::unistd::close(2)?,
+    }
+    Ok(())
+}
+
+fn out_of_the_way(descriptors: RunDescriptors) -> io::Result<RunDescriptors> {
+    let high = |descriptor: OwnedFd| match fcntl_dupfd_cloexec(&descriptor, FIRST_PRIVATE_DESCRIPTOR) {
+        Ok(moved) => Ok(moved),
+        // The limit on descriptors may be lower than that.
+        Err(rustix::io::Errno::INVAL) => Ok(descriptor),
+        Err(error) => Err(io::Error::from(error)),
+    };
+    Ok(RunDescriptors {
+        result: high(descriptors.result)?,
+        function: descriptors.function.map(high).transpose()?,
+    })
+}

@@ -1,0 +1,69 @@
+//! The calls that Rust cannot check. All `unsafe` of this crate is here.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::libc;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::unistd::{ForkResult, Pid, getppid};
+
+/// Which side of a fork this is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Forked {
+    /// The process that forked.
+    Parent {
+        /// The new process.
+        child: Pid,
+    },
+    /// The new process.
+    Child,
+}
+
+/// Forks through libc, so that `pthread_atfork` handlers run.
+///
+/// A child of a process with other threads may do only what is async-signal-safe, unless every such thread
+/// belongs to a library that handles forks itself. Snapshots are checked for exactly that before they come
+/// here, as CPython's own `os.fork` asks of its callers.
+pub(crate) fn fork() -> io::Result<Forked> {
+    // SAFETY: the only Rust thread of a snapshot is the one that calls this (the crate starts none, and the
+    // interpreter refuses modules that leave threads), so no lock is held elsewhere and no invariant is half
+    // changed.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(Forked::Parent { child }),
+        ForkResult::Child => Ok(Forked::Child),
+    }
+}
+
+/// Ends the process at once: no destructors, no `atexit`, no flushing.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: `_exit` has no preconditions and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Writes out what C code has left in its `stdio` buffers, so that a fork does not write it again.
+pub(crate) fn flush_c_streams() {
+    // SAFETY: a null stream means all of them; no other thread is in the middle of writing to one.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+}
+
+/// Makes `command` die with the thread that spawns it, and start with `mask` as its signal mask.
+///
+/// The standard library would start it with an empty mask.
+pub(crate) fn bind_to_parent(command: &mut Command, mask: SigSet) {
+    let parent = nix::unistd::getpid();
+    let prepare = move || {
+        set_pdeathsig(Signal::SIGKILL)?;
+        if getppid() != parent {
+            // The parent went before the kernel knew that this process depends on it.
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure only makes system calls on values it owns; it neither
+    // allocates nor takes a lock.
+    unsafe { command.pre_exec(prepare) };
+}

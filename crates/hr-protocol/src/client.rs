@@ -1,0 +1,208 @@
+//! The conversation of a client and its supervisor.
+//!
+//! The client only ever writes [`Request`]s to the connection. Each request brings a descriptor of its own,
+//! the first one, on which the supervisor answers it; so any number of threads can wait at the same time,
+//! none reads what belongs to another, and the end of that stream tells each of them that the supervisor
+//! is gone.
+
+use std::ffi::OsString;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Call, ExitStatus, Hello, MainModule, RunId};
+
+/// What a client asks of its supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// First of all. Answered by [`Reply::Hello`].
+    Hello(Hello),
+    /// Scan this project and build its template. Answered by [`Reply::Opened`].
+    Open(Box<Open>),
+    /// Fork a run. Answered by [`Reply::Started`], and once more by [`Reply::Ended`]. Descriptors after the
+    /// reply channel are those of [`Call`].
+    Exec(Box<Call>),
+    /// End a run and all that it started. Answered by [`Reply::Stopped`] when nothing is left of it.
+    Stop {
+        /// Which run.
+        run: RunId,
+    },
+    /// Bring the template up to date with what is on disk now. Answered by [`Reply::Updated`].
+    Update,
+    /// Tell the state of the template. Answered by [`Reply::State`].
+    Status,
+    /// End everything. Answered by [`Reply::Closed`] when no process is left but the supervisor itself.
+    Close,
+}
+
+/// What a supervisor answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// To [`Request::Hello`].
+    Hello(Hello),
+    /// The template stands.
+    Opened(TemplateState),
+    /// The run was forked.
+    Started {
+        /// Its name, for [`Request::Stop`].
+        run: RunId,
+        /// Its process id.
+        pid: i32,
+    },
+    /// The run is over, and so is everything it left behind that had to go.
+    Ended(ExitStatus),
+    /// The run has ended.
+    Stopped {
+        /// Whether it was still running when it was asked to stop.
+        was_running: bool,
+    },
+    /// The template is up to date.
+    Updated(Update),
+    /// To [`Request::Status`].
+    State(TemplateState),
+    /// To [`Request::Close`].
+    Closed,
+    /// The request could not be met.
+    Failed(Failure),
+}
+
+/// Why a request was not met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failure {
+    /// No such package or path.
+    UnknownPackage {
+        /// What was asked for.
+        name: String,
+        /// A sentence that names it and says where it was looked for.
+        message: String,
+    },
+    /// No template and no run could be had of this interpreter.
+    Interpreter {
+        /// What went wrong, and with which file.
+        message: String,
+    },
+    /// The request does not fit the state of the supervisor, or came without its descriptors.
+    Invalid {
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+/// The project a supervisor is to own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// What to scan.
+    pub target: Target,
+    /// The user's interpreter.
+    pub interpreter: TargetInterpreter,
+    /// Modules that no template imports: each name, and everything below it.
+    pub ignored_modules: Vec<String>,
+}
+
+/// How a client names its project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// An importable module or package.
+    Module(String),
+    /// A directory or a file.
+    Path(OsString),
+}
+
+/// The interpreter that templates are started with, as it describes itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetInterpreter {
+    /// `sys.executable`.
+    pub executable: OsString,
+    /// Options that make another process of it behave alike (`-X utf8`, `-W error`, `-O`, …).
+    pub options: Vec<OsString>,
+    /// Major and minor version.
+    pub version: (u8, u8),
+    /// `sys.platform`.
+    pub platform: String,
+    /// `sys.path`, absolute.
+    pub sys_path: Vec<OsString>,
+    /// `sys.stdlib_module_names`.
+    pub stdlib: Vec<String>,
+    /// `sys.builtin_module_names`.
+    pub builtins: Vec<String>,
+    /// The environment templates are started in.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The directory that holds the `hotreload` package to load into templates.
+    pub package_directory: OsString,
+}
+
+/// What a run inherits from its client, as a child process of it would.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessContext {
+    /// `sys.argv`.
+    pub argv: Vec<OsString>,
+    /// `sys.path`.
+    pub sys_path: Vec<OsString>,
+    /// The whole environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Which of stdin, stdout and stderr are open.
+    pub stdio: [bool; 3],
+    /// What `__main__` is.
+    pub main: MainModule,
+}
+
+/// A template, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateState {
+    /// Process id of the supervisor.
+    pub supervisor: i32,
+    /// Process id of the template the next run is forked from.
+    pub template: i32,
+    /// Planned modules it has imported, in that order.
+    pub modules: Vec<String>,
+    /// Planned modules it has not.
+    pub excluded: Vec<Exclusion>,
+    /// Files of the project that could not be read or parsed.
+    pub problems: Vec<Problem>,
+    /// How long building it took, in microseconds.
+    pub build_micros: u64,
+}
+
+/// A planned module that is not in the template.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Exclusion {
+    /// The module.
+    pub module: String,
+    /// Why it is not there.
+    pub cause: String,
+    /// The file that asks for it, relative to the project.
+    pub file: OsString,
+    /// The line that asks for it, from 1.
+    pub line: u32,
+}
+
+/// A file of the project that could not be read or parsed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Problem {
+    /// The file, relative to the project.
+    pub file: OsString,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// What an update found and did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// Whether runs are forked from another template now.
+    pub changed: bool,
+    /// Modules the project imports now and did not before.
+    pub added: Vec<String>,
+    /// Modules the project no longer imports.
+    pub removed: Vec<String>,
+    /// Files that the old template had loaded and that have changed since.
+    pub files: Vec<OsString>,
+    /// All of this in one line for people.
+    pub reason: String,
+    /// The template that stands now.
+    pub state: TemplateState,
+}

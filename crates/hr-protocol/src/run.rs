@@ -1,0 +1,111 @@
+//! What a run is told to do, what it answers, and how it ended.
+
+use std::ffi::OsString;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ProcessContext;
+
+/// Names one run within its supervisor. Numbers start at 1 and are never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RunId(pub u64);
+
+/// A function call in a process of its own.
+///
+/// Descriptors that come with it, in this order: the working directory, the result channel, then those of
+/// stdin, stdout and stderr that [`ProcessContext::stdio`] announces, then the memory of a
+/// [`Payload::Shared`] function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The process it is to be indistinguishable from.
+    pub context: ProcessContext,
+    /// The pickled function and its arguments.
+    pub function: Payload,
+}
+
+impl Call {
+    /// How many descriptors accompany it.
+    pub fn descriptors(&self) -> usize {
+        let stdio = self.context.stdio.iter().filter(|open| **open).count();
+        2 + stdio + usize::from(self.function.has_descriptor())
+    }
+}
+
+/// Everything a fork needs to become a run; its descriptors are those of the [`Call`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The name of the run this job makes.
+    pub run: RunId,
+    /// What it does.
+    pub call: Call,
+}
+
+/// Pickled data in sections: the pickle itself, then its out-of-band buffers (pickle protocol 5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Payload {
+    /// The sections one after another, with their lengths in bytes.
+    Inline {
+        /// All sections.
+        bytes: Vec<u8>,
+        /// Length of each section.
+        lengths: Vec<u64>,
+    },
+    /// The sections lie in shared memory (`memfd`) that comes with the message, each at the next multiple
+    /// of 64 bytes.
+    Shared {
+        /// Length of each section in bytes.
+        lengths: Vec<u64>,
+    },
+}
+
+impl Payload {
+    /// Whether a descriptor accompanies the message that carries this payload.
+    pub fn has_descriptor(&self) -> bool {
+        matches!(self, Self::Shared { .. })
+    }
+}
+
+/// What `__main__` is to look like in a run, for `multiprocessing`'s spawn and for pickle.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MainModule {
+    /// `__main__.__spec__.name` of a program started with `-m`.
+    pub spec_name: Option<String>,
+    /// `__main__.__file__`.
+    pub file: Option<OsString>,
+}
+
+/// What a run sends its client, at most once, over the descriptor the client passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The function returned this value.
+    Returned(Payload),
+    /// The function raised.
+    Raised {
+        /// The pickled exception, unless it cannot be pickled.
+        exception: Option<Payload>,
+        /// Qualified name of its type.
+        type_name: String,
+        /// The traceback as Python prints it, without frames of ours.
+        traceback: String,
+    },
+    /// The function raised `SystemExit`, with this value.
+    SystemExit(Payload),
+    /// The function returned what cannot be pickled.
+    Unpicklable {
+        /// Qualified name of the value's type.
+        type_name: String,
+        /// What pickle says of it.
+        message: String,
+    },
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExitStatus {
+    /// It exited with this code, 0 to 255.
+    Exited(i32),
+    /// This signal killed it.
+    Signaled(i32),
+    /// It is gone, and so is the process that could have told how.
+    Lost,
+}

@@ -1,0 +1,167 @@
+//! The conversation of a supervisor and a paused process.
+
+use std::ffi::OsString;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ExitStatus, Hello, Job, RunId};
+
+/// Names one snapshot within its supervisor. Numbers start at 1 and are never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SnapshotId(pub u64);
+
+/// What a supervisor tells a paused process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Look for modules here, and keep first-party ones out. Not answered: it cannot fail.
+    Prepare {
+        /// `sys.path`.
+        sys_path: Vec<OsString>,
+        /// What must never be imported.
+        first_party: FirstParty,
+    },
+    /// Import one module. Answered by [`Report::Imported`].
+    Import {
+        /// Its absolute name.
+        module: String,
+    },
+    /// Imports are over: collect and freeze the heap, so that runs share it. Answered by [`Report::Settled`].
+    Settle,
+    /// Fork another paused process, which takes its commands from the descriptor that comes with this.
+    /// Answered by [`Report::Forked`], and there by [`Report::Ready`].
+    Fork {
+        /// Its name.
+        snapshot: SnapshotId,
+    },
+    /// Fork a run. Answered by [`Report::Started`], and by [`Report::Ended`] when it is over.
+    Run(Box<Job>),
+    /// Kill what a run that has ended left behind. Answered by [`Report::Swept`].
+    Sweep {
+        /// The run.
+        run: RunId,
+    },
+    /// End. Not answered: the stream ends.
+    Retire,
+}
+
+/// What a paused process tells its supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// It waits for commands. The first report of every snapshot.
+    Ready {
+        /// The version it speaks.
+        hello: Hello,
+        /// Its process id.
+        pid: i32,
+    },
+    /// An import is over.
+    Imported {
+        /// The module.
+        module: String,
+        /// Wall time in microseconds.
+        micros: u64,
+        /// How it went.
+        outcome: ImportOutcome,
+    },
+    /// The heap is frozen.
+    Settled {
+        /// Files of all loaded modules: the inputs of this snapshot.
+        files: Vec<OsString>,
+    },
+    /// Another paused process exists. A descriptor that stands for it (`pidfd`) comes with this.
+    Forked {
+        /// Its name.
+        snapshot: SnapshotId,
+        /// Its process id.
+        pid: i32,
+    },
+    /// A run exists. A descriptor that stands for it (`pidfd`) comes with this.
+    Started {
+        /// Its name.
+        run: RunId,
+        /// Its process id.
+        pid: i32,
+    },
+    /// The kernel refused to fork; nothing has changed.
+    ForkFailed {
+        /// The run that was to be made, or none if it was a snapshot.
+        run: Option<RunId>,
+        /// What the kernel said.
+        message: String,
+    },
+    /// A run is over.
+    Ended {
+        /// Its name.
+        run: RunId,
+        /// How.
+        status: ExitStatus,
+    },
+    /// Nothing of that run is left.
+    Swept {
+        /// The run.
+        run: RunId,
+    },
+}
+
+/// How an import went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImportOutcome {
+    /// The module is there.
+    Imported,
+    /// It is not.
+    Failed {
+        /// Why.
+        failure: ImportFailure,
+        /// Whether the attempt changed the process: modules are loaded now that were not before. If so, it
+        /// must be given up for its fallback.
+        left_traces: bool,
+    },
+}
+
+/// Why a module is not in a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImportFailure {
+    /// There is no module of that name.
+    NotFound,
+    /// The import raised.
+    Raised {
+        /// Qualified name of the exception's type.
+        type_name: String,
+        /// The exception as text.
+        message: String,
+    },
+    /// The import reached for a first-party module.
+    FirstParty {
+        /// Which.
+        module: String,
+    },
+    /// The import left Python threads running, which a fork would lose.
+    Threads {
+        /// Their names.
+        names: Vec<String>,
+    },
+}
+
+impl std::fmt::Display for ImportFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("is not installed"),
+            Self::Raised { type_name, message } if message.is_empty() => write!(f, "raises {type_name}"),
+            Self::Raised { type_name, message } => write!(f, "raises {type_name}: {message}"),
+            Self::FirstParty { module } => write!(f, "imports first-party module {module}"),
+            Self::Threads { names } => write!(f, "leaves threads running: {}", names.join(", ")),
+        }
+    }
+}
+
+/// How to tell the project's own modules from others.
+///
+/// A file is first-party if the longest of all these paths and of the directories in `sys.path` that contain
+/// it is one of these paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstParty {
+    /// Directories and files that hold first-party modules, absolute.
+    pub paths: Vec<OsString>,
+    /// Names of the modules known to be first-party.
+    pub modules: Vec<String>,
+}

@@ -1,0 +1,40 @@
+"""Run Python functions in fresh processes that have your third-party imports behind them.
+
+>>> from hotreload import isolate_imports
+>>> with isolate_imports("my_package") as environment:          # doctest: +SKIP
+...     process = environment.exec(print, "hello from a process of its own")
+...     environment.communicate_isolated(process)
+...     environment.update_environment()
+"""
+
+from hotreload._environment import (
+    ExcludedModule,
+    IsolatedEnvironment,
+    IsolatedProcess,
+    Problem,
+    UpdateReport,
+    isolate_imports,
+)
+from hotreload._errors import (
+    EnvironmentClosed,
+    HotreloadError,
+    RunExited,
+    RunTraceback,
+    SupervisorDied,
+    UnpicklableError,
+)
+
+__all__ = [
+    "EnvironmentClosed",
+    "ExcludedModule",
+    "HotreloadError",
+    "IsolatedEnvironment",
+    "IsolatedProcess",
+    "Problem",
+    "RunExited",
+    "RunTraceback",
+    "SupervisorDied",
+    "UnpicklableError",
+    "UpdateReport",
+    "isolate_imports",
+]

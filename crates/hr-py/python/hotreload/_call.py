@@ -1,0 +1,87 @@
+"""How a function is named or carried to the process that calls it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from hotreload._errors import UnpicklableError
+from hotreload._payload import Payload, pack
+
+
+class FunctionReference:
+    """A function by the names that lead to it, so that the code on disk is what runs."""
+
+    __slots__ = ("module", "qualname")
+
+    def __init__(self, module: str, qualname: str) -> None:
+        self.module = module
+        self.qualname = qualname
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (FunctionReference, (self.module, self.qualname))
+
+    def resolve(self) -> Any:
+        """Import the module and look the function up."""
+        found: Any = importlib.import_module(self.module)
+        for attribute in self.qualname.split("."):
+            found = getattr(found, attribute)
+        return found
+
+
+def refer(function: Callable[..., Any]) -> FunctionReference | None:
+    """A reference to ``function``, or ``None`` if it can only travel by value.
+
+    That the module's attribute is this very object is not asked for: after ``importlib.reload`` it is another one,
+    and the code on disk is still what the caller means.
+    """
+    if not isinstance(function, FunctionType):
+        return None  # pickle finds classes, builtins and bound methods by itself
+    module, qualname = function.__module__, function.__qualname__
+    if module in (None, "__main__", "__mp_main__") or "<" in qualname:
+        return None
+    found: Any = sys.modules.get(module)
+    if getattr(found, "__spec__", None) is None:
+        return None  # made at run time: nobody could import it
+    for attribute in qualname.split("."):
+        found = getattr(found, attribute, None)
+    return FunctionReference(module, qualname) if callable(found) else None
+
+
+def pack_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload:
+    """Pickle a call; what cannot be pickled raises :class:`UnpicklableError` with the argument and its type."""
+    import cloudpickle
+
+    try:
+        return pack((refer(function) or function, args, kwargs), cloudpickle.Pickler)
+    except Exception as error:
+        culprit = _unpicklable([("the function", function)], cloudpickle.Pickler) or _unpicklable(
+            [(f"argument {index}", value) for index, value in enumerate(args, 1)]
+            + [(f"argument {name!r}", value) for name, value in kwargs.items()],
+            cloudpickle.Pickler,
+        )
+        raise UnpicklableError(f"{culprit or 'the call'} cannot be sent to a run: {error}") from error
+
+
+def _unpicklable(values: list[tuple[str, object]], pickler: Callable[..., Any]) -> str | None:
+    for label, value in values:
+        try:
+            payload = pack(value, pickler)
+        except Exception:
+            return f"{label}, of type {type_name(value)},"
+        if payload.descriptor is not None:
+            import os
+
+            os.close(payload.descriptor)
+    return None
+
+
+def type_name(value: object) -> str:
+    """The name of a value's type, qualified by its module unless that is ``builtins``."""
+    kind = type(value)
+    if kind.__module__ in ("builtins", "__main__"):
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"

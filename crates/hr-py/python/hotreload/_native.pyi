@@ -1,0 +1,99 @@
+"""The compiled part: the protocol, the supervisor's client, and the loop of paused processes."""
+
+from typing import Any, NoReturn
+
+__version__: str
+
+PayloadParts = tuple[list[int], bytes | None, int | None]
+
+class Results:
+    """Where a run sends what came of its call, once."""
+
+    def returned(self, lengths: list[int], inline: bytes | None, descriptor: int | None) -> None: ...
+    def system_exit(self, lengths: list[int], inline: bytes | None, descriptor: int | None) -> None: ...
+    def raised(self, exception: PayloadParts | None, type_name: str, traceback: str) -> None: ...
+    def unpicklable(self, type_name: str, message: str) -> None: ...
+
+class Job:
+    """A call, and the process it is to happen in."""
+
+    argv: list[str]
+    sys_path: list[str]
+    environment: list[tuple[bytes, bytes]]
+    stdio: tuple[bool, bool, bool]
+    main_name: str | None
+    main_file: str | None
+    result: Results
+
+    def take_function(self) -> PayloadParts: ...
+
+def serve(descriptor: int, interpreter: Any) -> NoReturn:
+    """Serve the supervisor behind ``descriptor``; ``interpreter`` has the methods of ``_template.Template``."""
+
+class State:
+    """A template, for people."""
+
+    supervisor: int
+    template: int
+    modules: list[str]
+    excluded: list[tuple[str, str, str, int]]
+    problems: list[tuple[str, int, int, str]]
+
+class Update:
+    """What an update found and did."""
+
+    changed: bool
+    added: list[str]
+    removed: list[str]
+    files: list[str]
+    reason: str
+    state: State
+
+class Run:
+    """A run, as its client sees it."""
+
+    pid: int
+
+    def wait(self) -> tuple[str, Any, int | None]:
+        """Wait for the end: kind of the outcome, its content, and the exit code or negative signal.
+
+        Kinds and contents: ``returned`` and ``exited`` with a payload, ``raised`` with an optional payload, the type's
+        name and the traceback, ``unpicklable`` with the type's name and a message, ``none`` with ``None``.
+        """
+
+    def stop(self) -> bool: ...
+
+class Supervisor:
+    """A connection to a supervisor that this process owns."""
+
+    @staticmethod
+    def start(program: str) -> Supervisor: ...
+    def open(
+        self,
+        target: str,
+        is_path: bool,
+        ignored_modules: list[str],
+        executable: str,
+        options: list[str],
+        version: tuple[int, int],
+        platform: str,
+        sys_path: list[str],
+        stdlib: list[str],
+        builtins: list[str],
+        environment: list[tuple[bytes, bytes]],
+        package_directory: str,
+    ) -> State: ...
+    def exec(
+        self,
+        argv: list[str],
+        sys_path: list[str],
+        environment: list[tuple[bytes, bytes]],
+        main_name: str | None,
+        main_file: str | None,
+        lengths: list[int],
+        inline: bytes | None,
+        descriptor: int | None,
+    ) -> Run: ...
+    def update(self) -> Update: ...
+    def status(self) -> State: ...
+    def close(self) -> None: ...

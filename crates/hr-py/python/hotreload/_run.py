@@ -1,0 +1,183 @@
+"""What a run does: it becomes the process its client describes, calls the function, and ends as programs end."""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import pickle
+import sys
+import threading
+import traceback
+from importlib.machinery import ModuleSpec
+from types import ModuleType, TracebackType
+from typing import Any
+
+from hotreload import _native
+from hotreload._call import FunctionReference, type_name
+from hotreload._payload import Payload, pack, unpack
+
+_OUR_CODE = os.path.dirname(__file__) + os.sep
+
+FLUSH_FAILED = 120
+"""Exit code of an interpreter that could not write out its last output."""
+
+
+def carry_out(job: _native.Job) -> int:
+    """Carry out ``job`` and return the exit code of the process."""
+    become(job)
+    try:
+        code = call(job)
+    except BaseException:  # such as MemoryError, or an interrupt while a result was on its way
+        report_uncaught()
+        code = 1
+    return end(code)
+
+
+def become(job: _native.Job) -> None:
+    """Take on arguments, paths, environment, ``__main__`` and streams of an ordinary process."""
+    environment = dict(job.environment)
+    if environment != dict(os.environb):
+        os.environb.clear()
+        os.environb.update(environment)
+    sys.argv[:] = job.argv
+    sys.orig_argv[:] = [sys.executable, *job.argv]
+    sys.path[:] = job.sys_path
+    forget_directories()
+    install_main(job.main_name, job.main_file)
+    reopen_streams(job.stdio)
+    reseed()
+
+
+def forget_directories() -> None:
+    """Look at every directory anew: a listing that the template made may be older than the last edit."""
+    for path, finder in list(sys.path_importer_cache.items()):
+        if finder is None:
+            del sys.path_importer_cache[path]
+        elif hasattr(finder, "invalidate_caches"):
+            finder.invalidate_caches()
+
+
+def install_main(name: str | None, file: str | None) -> None:
+    """A ``__main__`` as ``multiprocessing`` and pickle look for it."""
+    main = ModuleType("__main__")
+    if file is not None:
+        main.__file__ = file
+    if name is not None:
+        main.__spec__ = ModuleSpec(name, None, origin=file)
+        main.__package__ = name.rpartition(".")[0]
+    sys.modules["__main__"] = main
+
+
+def reopen_streams(present: tuple[bool, bool, bool]) -> None:
+    """Let ``sys.stdin`` and its siblings behave as if they had just been opened on the client's descriptors.
+
+    They stay the same objects, since modules of the template may hold them.
+    """
+    for descriptor, (name, is_open) in enumerate(zip(("stdin", "stdout", "stderr"), present, strict=True)):
+        stream = getattr(sys, name)
+        if not is_open:
+            setattr(sys, name, None)
+            setattr(sys, f"__{name}__", None)
+        elif name != "stderr" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=os.isatty(descriptor) or stream.write_through)
+
+
+def reseed() -> None:
+    """Give the run random numbers of its own. ``random`` does so by itself, in a fork hook."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def call(job: _native.Job) -> int:
+    """Call the function and send what came of it. Returns an exit code."""
+    import cloudpickle
+
+    pickler = cloudpickle.Pickler
+    try:
+        function, args, kwargs = unpack(Payload(*job.take_function()))
+        if isinstance(function, FunctionReference):
+            function = function.resolve()
+        value = function(*args, **kwargs)
+    except SystemExit as leaving:
+        code, printed = exit_code(leaving.code)
+        if printed is not None and sys.stderr is not None:
+            print(printed, file=sys.stderr)
+        job.result.system_exit(*_pack_or_none(leaving.code, pickler))
+        return code
+    except BaseException as error:
+        text = "".join(traceback.format_exception(type(error), error, without_our_frames(error)))
+        job.result.raised(_pack_exception(error, pickler), type_name(error), text)
+        return 1
+    try:
+        payload = pack(value, pickler)
+    except Exception as error:
+        job.result.unpicklable(type_name(value), str(error))
+        return 1
+    job.result.returned(*payload)
+    return 0
+
+
+def exit_code(value: object) -> tuple[int, object | None]:
+    """The exit code that ``SystemExit(value)`` means, and what it prints."""
+    if value is None:
+        return 0, None
+    if isinstance(value, int):
+        return value & 0xFF, None
+    return 1, value
+
+
+def _pack_or_none(value: object, pickler: Any) -> Payload:
+    try:
+        return pack(value, pickler)
+    except Exception:
+        return pack(str(value), pickler)
+
+
+def _pack_exception(error: BaseException, pickler: Any) -> Payload | None:
+    """The exception, unless it cannot make the journey. Its traceback travels as text."""
+    try:
+        payload = pack(error, pickler)
+        if payload.inline is not None:
+            pickle.loads(payload.inline[: payload.lengths[0]], buffers=[])
+    except Exception:
+        return None
+    return payload
+
+
+def without_our_frames(error: BaseException) -> TracebackType | None:
+    """The traceback of ``error`` from the first frame that is the user's."""
+    first = error.__traceback__
+    while first is not None and first.tb_frame.f_code.co_filename.startswith(_OUR_CODE):
+        first = first.tb_next
+    return first
+
+
+def report_uncaught() -> None:
+    """Print the exception being handled as the interpreter would."""
+    error = sys.exc_info()[1]
+    if error is not None and sys.stderr is not None:
+        traceback.print_exception(type(error), error, without_our_frames(error))
+
+
+def end(code: int) -> int:
+    """End as an interpreter does, short of tearing down its heap: threads, ``atexit``, streams."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+    except BaseException:
+        report_uncaught()
+    atexit._run_exitfuncs()
+    return code if flush_standard_streams() else FLUSH_FAILED
+
+
+def flush_standard_streams() -> bool:
+    """Write out what is buffered; ``False`` if that failed."""
+    flushed = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except BaseException:
+            flushed = False
+    return flushed

@@ -1,0 +1,168 @@
+"""What a paused process does in Python: it imports, keeps first-party modules out, and becomes a run."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.machinery
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from hotreload import _bytecode, _native, _run
+
+
+class FirstPartyImportError(ImportError):
+    """A module reached for first-party code while a template imported it."""
+
+
+class FirstParty:
+    """Tells first-party files from others: by the most specific directory that holds them."""
+
+    def __init__(self, paths: Iterable[str], sys_path: Iterable[str]) -> None:
+        self._ours = {os.path.realpath(path) for path in paths}
+        others = {os.path.realpath(path) for path in sys_path if path}
+        # Longest first: the first match is the most specific one.
+        self._places = sorted(self._ours | others, key=len, reverse=True)
+        self._beginnings = tuple(self._ours)
+
+    def holds(self, file: str) -> bool:
+        """Whether ``file`` is first-party."""
+        if not file.startswith(self._beginnings):
+            file = os.path.realpath(file)
+            if not file.startswith(self._beginnings):
+                return False
+        for place in self._places:
+            if file == place or file.startswith(place + os.sep):
+                return place in self._ours
+        return False
+
+    def top_level_names(self, sys_path: Iterable[str]) -> set[str]:
+        """Names that a search of ``sys_path`` might find in a first-party directory."""
+        names: set[str] = set()
+        for entry in {os.path.realpath(path) for path in sys_path if path}:
+            if self.holds(entry):
+                try:
+                    names.update(name.partition(".")[0] for name in os.listdir(entry))
+                except OSError:
+                    continue
+        return names
+
+
+class FirstPartyGuard:
+    """The first finder of a template: it lets no first-party module in, and remembers who was turned away."""
+
+    def __init__(self, first_party: FirstParty, modules: Iterable[str], sys_path: Sequence[str]) -> None:
+        self.first_party = first_party
+        self.refused: list[str] = []
+        self._names = set(modules) | first_party.top_level_names(sys_path)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Refuse first-party modules; leave the others to the finders behind this one."""
+        if fullname not in self._names and not (path and any(map(self.first_party.holds, path))):
+            return None
+        spec = self._find_behind(fullname, path, target)
+        if spec is None or not spec.has_location or not self.first_party.holds(spec.origin or ""):
+            return None
+        self.refused.append(fullname)
+        raise FirstPartyImportError(f"a template does not import first-party module {fullname!r}", name=fullname)
+
+    def _find_behind(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> importlib.machinery.ModuleSpec | None:
+        for finder in sys.meta_path:
+            find_spec = getattr(finder, "find_spec", None)
+            if finder is not self and find_spec is not None:
+                spec: importlib.machinery.ModuleSpec | None = find_spec(fullname, path, target)
+                if spec is not None:
+                    return spec
+        return None
+
+
+class Template:
+    """The interpreter as the fork server sees it. The native loop calls these methods, one at a time."""
+
+    def __init__(self) -> None:
+        self._guard = FirstPartyGuard(FirstParty([], []), [], [])
+        self._files: dict[str, None] = {}
+
+    def prepare(self, sys_path: list[str], paths: list[str], modules: list[str]) -> None:
+        """Search ``sys_path`` from now on, and keep first-party modules out."""
+        sys.path[:] = sys_path
+        if self._guard in sys.meta_path:
+            sys.meta_path.remove(self._guard)  # type: ignore[arg-type]
+        self._guard = FirstPartyGuard(FirstParty(paths, sys_path), modules, sys_path)
+        sys.meta_path.insert(0, self._guard)  # type: ignore[arg-type]
+        _bytecode.distrust(lambda path: self._guard.first_party.holds(path))
+
+    def import_module(self, name: str) -> tuple[str, str, str, list[str], bool] | None:
+        """Import ``name``: ``None`` if that went well, else kind, two details, thread names, and whether it left traces."""
+        before = set(sys.modules)
+        self._guard.refused.clear()
+        failure: tuple[str, str, str, list[str], bool] | None = None
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            missing = error.name is not None and f"{name}.".startswith(f"{error.name}.")
+            left_traces = bool(sys.modules.keys() - before)
+            kind = "not-found" if missing else "raised"
+            failure = (kind, type(error).__qualname__, str(error), [], left_traces)
+        except BaseException as error:  # SystemExit, too, is nothing but a failed import here
+            failure = ("raised", _qualified(type(error)), str(error), [], True)
+        _run.flush_standard_streams()
+        ours = self._guard.refused or self._intruders(sys.modules.keys() - before)
+        if ours:
+            return ("first-party", ours[0], "", [], True)
+        if failure is None and (threads := _other_threads()):
+            return ("threads", "", "", threads, True)
+        return failure
+
+    def _intruders(self, names: Iterable[str]) -> list[str]:
+        """First-party modules among ``names``. The guard should have kept them out; this is checked, not assumed."""
+        holds = self._guard.first_party.holds
+        return [name for name in names if any(map(holds, _files_of(sys.modules.get(name))))]
+
+    def settle(self) -> list[str]:
+        """Imports are over: share the heap with what is forked from here, and name the files behind it."""
+        gc.collect()
+        gc.freeze()
+        files = {file for module in list(sys.modules.values()) for file in _files_of(module)}
+        return sorted(files)
+
+    def run(self, job: _native.Job) -> int:
+        """This process is a run from here on. Returns its exit code."""
+        if self._guard in sys.meta_path:
+            sys.meta_path.remove(self._guard)  # type: ignore[arg-type]
+        return _run.carry_out(job)
+
+
+def _files_of(module: ModuleType | None) -> Iterator[str]:
+    spec = getattr(module, "__spec__", None)
+    origin = getattr(spec, "origin", None)
+    if isinstance(origin, str) and getattr(spec, "has_location", False):
+        yield origin
+    file = getattr(module, "__file__", None) if type(module) is ModuleType else None
+    if isinstance(file, str) and file != origin:
+        yield file
+
+
+def _other_threads() -> list[str]:
+    if len(sys._current_frames()) == 1:
+        return []
+    main = threading.main_thread().ident
+    named = {thread.ident: thread.name for thread in threading.enumerate()}
+    return [named.get(ident, "unnamed") for ident in sys._current_frames() if ident != main]
+
+
+def _qualified(kind: type[BaseException]) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def main() -> Any:
+    """Serve the supervisor behind the descriptor that the last argument names. Does not return."""
+    _native.serve(int(sys.argv[-1]), Template())

@@ -1,0 +1,101 @@
+//! CPython as the fork server's interpreter.
+
+use std::ffi::OsString;
+
+use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome};
+use hr_forkserver::{Interpreter, RunDescriptors, paused};
+use pyo3::prelude::*;
+
+use crate::job::Job;
+use crate::sys;
+
+/// Exit code of a process in which Python could not even begin to carry out a call.
+const BROKEN: i32 = 1;
+
+/// Serves the supervisor behind `descriptor`. Does not return.
+#[pyfunction]
+pub(crate) fn serve(descriptor: i32, interpreter: Py<PyAny>) -> PyResult<()> {
+    let socket = sys::adopt(descriptor)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+    paused::serve(CPython { template: interpreter }, socket)
+}
+
+/// The methods are those of `hotreload._template.Template`.
+struct CPython {
+    template: Py<PyAny>,
+}
+
+/// Kind, two details, names of threads, and whether the attempt left traces.
+type Failure = (String, String, String, Vec<String>, bool);
+
+impl CPython {
+    fn try_import(&self, module: &str) -> PyResult<ImportOutcome> {
+        Python::attach(|py| {
+            let failure = self.template.call_method1(py, "import_module", (module,))?;
+            let Some((kind, first, second, names, left_traces)) = failure.extract::<Option<Failure>>(py)? else {
+                return Ok(ImportOutcome::Imported);
+            };
+            let failure = match kind.as_str() {
+                "not-found" => ImportFailure::NotFound,
+                "first-party" => ImportFailure::FirstParty { module: first },
+                "threads" => ImportFailure::Threads { names },
+                _ => ImportFailure::Raised { type_name: first, message: second },
+            };
+            Ok(ImportOutcome::Failed { failure, left_traces })
+        })
+    }
+}
+
+impl Interpreter for CPython {
+    fn prepare(&mut self, sys_path: Vec<OsString>, first_party: FirstParty) {
+        let FirstParty { paths, modules } = first_party;
+        Python::attach(|py| {
+            let prepared = self.template.call_method1(py, "prepare", (sys_path, paths, modules));
+            if let Err(error) = prepared {
+                // Its output is the supervisor's to report.
+                error.print(py);
+            }
+        });
+    }
+
+    fn import(&mut self, module: &str) -> ImportOutcome {
+        self.try_import(module).unwrap_or_else(|error| ImportOutcome::Failed {
+            failure: ImportFailure::Raised { type_name: "hotreload".to_owned(), message: error.to_string() },
+            left_traces: true,
+        })
+    }
+
+    fn settle(&mut self) -> Vec<OsString> {
+        Python::attach(|py| {
+            let files = self.template.call_method0(py, "settle").and_then(|files| files.extract(py));
+            files.unwrap_or_else(|error: PyErr| {
+                error.print(py);
+                Vec::new()
+            })
+        })
+    }
+
+    fn before_fork(&mut self) {
+        Python::attach(sys::before_fork);
+    }
+
+    fn after_fork_in_parent(&mut self) {
+        Python::attach(sys::after_fork_in_parent);
+    }
+
+    fn after_fork_in_child(&mut self) {
+        Python::attach(sys::after_fork_in_child);
+    }
+
+    fn run(&mut self, call: Call, descriptors: RunDescriptors) -> i32 {
+        Python::attach(|py| {
+            let code = Job::new(py, call, descriptors)
+                .and_then(|job| self.template.call_method1(py, "run", (job,)))
+                .and_then(|code| code.extract(py));
+            code.unwrap_or_else(|error: PyErr| {
+                error.print(py);
+                BROKEN
+            })
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! A run's end: what it is to do, and where it sends what came of it.
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::{Mutex, PoisonError};
+
+use hr_forkserver::protocol::{Call, MainModule, Outcome, Payload, ProcessContext};
+use hr_forkserver::{Channel, RunDescriptors};
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::payload::{self, Parts};
+
+/// A call, and the process it is to happen in.
+#[pyclass(frozen)]
+pub(crate) struct Job {
+    context: ProcessContext,
+    function: Mutex<Option<(Payload, Option<OwnedFd>)>>,
+    result: Py<Results>,
+}
+
+impl Job {
+    pub(crate) fn new(py: Python<'_>, call: Call, descriptors: RunDescriptors) -> PyResult<Self> {
+        let Call { context, function } = call;
+        let RunDescriptors { result, function: memory } = descriptors;
+        let result = Py::new(py, Results { channel: Mutex::new(result.into()) })?;
+        Ok(Self { context, function: Mutex::new(Some((function, memory))), result })
+    }
+
+    fn main(&self) -> &MainModule {
+        &self.context.main
+    }
+}
+
+#[pymethods]
+impl Job {
+    #[getter]
+    fn argv(&self) -> Vec<OsString> {
+        self.context.argv.clone()
+    }
+
+    #[getter]
+    fn sys_path(&self) -> Vec<OsString> {
+        self.context.sys_path.clone()
+    }
+
+    #[getter]
+    fn environment<'py>(&self, py: Python<'py>) -> Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let bytes = |text: &OsString| PyBytes::new(py, text.as_bytes());
+        self.context.environment.iter().map(|(name, value)| (bytes(name), bytes(value))).collect()
+    }
+
+    #[getter]
+    fn stdio(&self) -> (bool, bool, bool) {
+        let [stdin, stdout, stderr] = self.context.stdio;
+        (stdin, stdout, stderr)
+    }
+
+    #[getter]
+    fn main_name(&self) -> Option<&str> {
+        self.main().spec_name.as_deref()
+    }
+
+    #[getter]
+    fn main_file(&self) -> Option<OsString> {
+        self.main().file.clone()
+    }
+
+    #[getter]
+    fn result(&self, py: Python<'_>) -> Py<Results> {
+        self.result.clone_ref(py)
+    }
+
+    /// The pickled function, once: its memory goes with it.
+    fn take_function<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let taken = self.function.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (function, memory) = taken.ok_or_else(|| PyRuntimeError::new_err("the function was taken before"))?;
+        payload::to_python(py, &function, memory)
+    }
+}
+
+/// Where a run sends what came of its call.
+#[pyclass(frozen)]
+pub(crate) struct Results {
+    channel: Mutex<Channel<Outcome, ()>>,
+}
+
+impl Results {
+    fn send(&self, outcome: &Outcome, memory: Option<OwnedFd>) -> PyResult<()> {
+        let mut channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
+        match channel.send(outcome, memory.into_iter().collect()) {
+            // Nobody waits for it any more; that is the client's business.
+            Ok(()) | Err(hr_forkserver::ChannelError::Closed) => Ok(()),
+            Err(error) => Err(PyOSError::new_err(format!("the result could not be sent: {error}"))),
+        }
+    }
+}
+
+#[pymethods]
+impl Results {
+    #[pyo3(signature = (lengths, inline, descriptor))]
+    fn returned(&self, lengths: Vec<u64>, inline: Option<Vec<u8>>, descriptor: Option<i32>) -> PyResult<()> {
+        let (payload, memory) = payload::from_python((lengths, inline, descriptor))?;
+        self.send(&Outcome::Returned(payload), memory)
+    }
+
+    #[pyo3(signature = (lengths, inline, descriptor))]
+    fn system_exit(&self, lengths: Vec<u64>, inline: Option<Vec<u8>>, descriptor: Option<i32>) -> PyResult<()> {
+        let (payload, memory) = payload::from_python((lengths, inline, descriptor))?;
+        self.send(&Outcome::SystemExit(payload), memory)
+    }
+
+    #[pyo3(signature = (exception, type_name, traceback))]
+    fn raised(&self, exception: Option<Parts>, type_name: String, traceback: String) -> PyResult<()> {
+        let (exception, memory) = match exception.map(payload::from_python).transpose()? {
+            Some((payload, memory)) => (Some(payload), memory),
+            None => (None, None),
+        };
+        self.send(&Outcome::Raised { exception, type_name, traceback }, memory)
+    }
+
+    fn unpicklable(&self, type_name: String, message: String) -> PyResult<()> {
+        self.send(&Outcome::Unpicklable { type_name, message }, None)
+    }
+}

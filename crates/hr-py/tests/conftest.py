@@ -1,0 +1,44 @@
+"""Every test has folders, a clean virtual environment and a mark of its own, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from harness import processes
+from harness.environment import VirtualEnvironment
+from harness.user import Place, User
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _adopt_orphans() -> None:
+    processes.adopt_orphans()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Where the test's project lies."""
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> VirtualEnvironment:
+    """A virtual environment with the wheel under test."""
+    return VirtualEnvironment(tmp_path / "venv")
+
+
+@pytest.fixture
+def user(environment: VirtualEnvironment, place: Place) -> Iterator[User]:
+    """A user who starts processes. After the test none of them is left, and no file of theirs."""
+    user = User(environment, place)
+    try:
+        yield user
+        user.leave()
+        assert user.remaining() == []
+        assert place.litter() == []
+    finally:
+        user.end()

@@ -1,0 +1,51 @@
+"""A clean virtual environment with the wheel under test in it, one for each test that needs its own."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import sys
+import venv
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[4]
+FIXTURES = REPOSITORY / "fixtures"
+
+INSTALLED = ("hotreload", "cloudpickle")
+"""The distributions under test: the wheel and its only dependency."""
+
+
+class VirtualEnvironment:
+    """A virtual environment without pip, holding what `pip install hotreload` leaves, and nothing else."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
+        self.python = folder / "bin" / "python"
+        minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        self.site_packages = folder / "lib" / minor / "site-packages"
+        for name in INSTALLED:
+            self._copy_distribution(name)
+
+    def install_external_package(self) -> Path:
+        """Copy the library whose import takes a visible time; returns the folder that a test may change."""
+        source = FIXTURES / "external-package" / "src" / "external_package"
+        return self.install_package(source)
+
+    def install_package(self, source: Path) -> Path:
+        """Copy a package's folder into site-packages."""
+        destination = self.site_packages / source.name
+        shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__"))
+        return destination
+
+    def _copy_distribution(self, name: str) -> None:
+        """Copy an installed distribution file by file, programs beside the interpreter included."""
+        distribution = importlib.metadata.distribution(name)
+        for file in distribution.files or ():
+            source = Path(str(distribution.locate_file(file)))
+            if not source.exists() or source.suffix == ".pyc":
+                continue
+            destination = Path(os.path.normpath(self.site_packages / file))
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, destination)

@@ -1,0 +1,5 @@
+"""What pip writes for the console script `test-hotreload`."""
+
+from mypackage.walkthrough import main
+
+main()

@@ -1,0 +1,79 @@
+//! Formatting, lints and types of both languages, and the rules between crates. Every check runs, so that one call
+//! shows all there is to mend.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::cargo::cargo;
+use crate::crate_rules;
+use crate::environment::Environment;
+use crate::process;
+use crate::progress::Progress;
+use crate::python::{self, Python};
+use crate::workspace::Workspace;
+
+/// `cargo xtask lint`
+pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
+    let pythons = python::discover(progress)?;
+    check(workspace, progress, &pythons)
+}
+
+/// Runs every check, and fails if one of them did.
+pub(crate) fn check(workspace: &Workspace, progress: &Progress, pythons: &[Python]) -> Result<()> {
+    let Some(newest) = pythons.last() else { bail!("at least one Python is needed for its linters") };
+    let tools = Environment::ensure(workspace, progress, newest, "lint", &[workspace.requirements("lint")])?;
+    let mut failed = Vec::new();
+    let mut check = |name: &str, work: &dyn Fn() -> Result<()>| {
+        if let Err(error) = progress.step(name, work) {
+            progress.error(&error);
+            failed.push(name.to_owned());
+        }
+    };
+    check("rustfmt", &|| quiet(cargo(workspace, "fmt").args(["--all", "--check"])));
+    check("clippy", &|| quiet(&mut clippy(workspace)));
+    check("crate dependencies", &|| crate_rules::check_dependencies(workspace));
+    check("unsafe code", &|| crate_rules::check_unsafe_code(workspace));
+    check("ruff check", &|| {
+        quiet(ruff(workspace, &tools, &["check", "--quiet"]).args(python_sources(workspace)))
+    });
+    check("ruff format", &|| {
+        quiet(ruff(workspace, &tools, &["format", "--check", "--quiet"]).args(python_sources(workspace)))
+    });
+    check("mypy", &|| quiet(&mut mypy(workspace, &tools)));
+    if failed.is_empty() { Ok(()) } else { bail!("lint failed: {}", failed.join(", ")) }
+}
+
+fn quiet(command: &mut Command) -> Result<()> {
+    process::quiet(command).map(drop)
+}
+
+fn clippy(workspace: &Workspace) -> Command {
+    let mut command = cargo(workspace, "clippy");
+    command.args(["--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]);
+    command
+}
+
+fn ruff(workspace: &Workspace, tools: &Environment, arguments: &[&str]) -> Command {
+    let mut command = Command::new(tools.program("ruff"));
+    let configuration = workspace.python_project().join("pyproject.toml");
+    command.current_dir(workspace.root()).args(arguments).arg("--config").arg(configuration);
+    command
+}
+
+/// All Python of the repository. Scenario trees hold broken files on purpose; the configuration leaves them out.
+fn python_sources(workspace: &Workspace) -> Vec<PathBuf> {
+    let folders = ["crates/hr-py/python", "crates/hr-py/tests", "fixtures"];
+    folders.iter().map(|folder| workspace.path(folder)).collect()
+}
+
+fn mypy(workspace: &Workspace, tools: &Environment) -> Command {
+    let mut command = Command::new(tools.program("mypy"));
+    command
+        .current_dir(workspace.python_project())
+        .args(["--strict", "--cache-dir"])
+        .arg(workspace.state().join("mypy"))
+        .args(["python", "tests"]);
+    command
+}

@@ -1,0 +1,61 @@
+//! Everything that must hold: lint, the Rust tests, the Python tests and the scenarios.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::cargo::cargo;
+use crate::lint;
+use crate::process;
+use crate::progress::Progress;
+use crate::pytest::{self, Selection};
+use crate::python;
+use crate::wheel;
+use crate::workspace::Workspace;
+
+/// How to run the tests.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Python tests only in this minor version, for example 3.12
+    #[arg(long, value_name = "VERSION")]
+    python: Option<String>,
+}
+
+/// `cargo xtask test`. Every part runs even if an earlier one failed; the closing lines of all come last.
+pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options) -> Result<()> {
+    let pythons = python::for_tests(progress, options.python.as_deref())?;
+    let mut failures = Vec::new();
+    let mut closing = Vec::new();
+    if let Err(error) = lint::check(workspace, progress, &pythons) {
+        failures.push(format!("{error:#}"));
+    }
+    let rust = rust_tests(workspace, progress)?;
+    closing.extend(rust.kept);
+    failures.extend(rust.failure);
+    let wheel = wheel::build(workspace, progress, &pythons)?;
+    for selection in [Selection::Rest, Selection::EndToEnd] {
+        let verdict = pytest::run(workspace, progress, &pythons, &wheel, selection, &[])?;
+        closing.extend(verdict.closing);
+        failures.extend(verdict.failures);
+    }
+    let mut stdout = anstream::stdout();
+    for line in &closing {
+        writeln!(stdout, "{line}").context("writing to stdout")?;
+    }
+    if !failures.is_empty() {
+        bail!("{}", failures.join("\n"));
+    }
+    progress.note("all tests passed");
+    Ok(())
+}
+
+fn rust_tests(workspace: &Workspace, progress: &Progress) -> Result<process::Outcome> {
+    progress.headline("cargo test");
+    let mut command = cargo(workspace, "test");
+    command.args(["--workspace", "--locked", "--no-fail-fast", "--quiet"]);
+    if std::io::stdout().is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    process::open(&mut command, |line| line.starts_with("test result:"))
+}

@@ -1,0 +1,99 @@
+//! Builds the wheel: the `hr` binary, then the extension module and the Python package around it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::cargo::cargo;
+use crate::environment::Environment;
+use crate::fingerprint::{self, Fingerprint};
+use crate::process;
+use crate::progress::Progress;
+use crate::python::{self, Python};
+use crate::workspace::Workspace;
+
+/// Folders below `crates/` whose contents never reach the wheel. `data` is where the binary is put on the way.
+const NOT_IN_WHEEL: [&str; 7] =
+    ["tests", "benches", "examples", "data", "__pycache__", ".mypy_cache", ".ruff_cache"];
+
+/// `cargo xtask wheel`
+pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
+    let pythons = python::discover(progress)?;
+    let wheel = build(workspace, progress, &pythons)?;
+    progress.note(&format!("wheel {}", wheel.display()));
+    Ok(())
+}
+
+/// Builds the wheel unless it stands already, and returns its path. One abi3 wheel serves every interpreter.
+pub(crate) fn build(workspace: &Workspace, progress: &Progress, pythons: &[Python]) -> Result<PathBuf> {
+    let newest = pythons.last().context("at least one Python is needed to build the wheel")?;
+    let stamp = workspace.wheels().join("wheel.stamp");
+    let wanted = inputs(workspace, newest)?;
+    if fingerprint::is_current(&stamp, &wanted)
+        && let Ok(wheel) = the_wheel(workspace)
+    {
+        return Ok(wheel);
+    }
+    let tools =
+        Environment::ensure(workspace, progress, newest, "build", &[workspace.requirements("build")])?;
+    progress.step("hr, release build", || build_binary(workspace))?;
+    progress.step("wheel", || build_wheel(workspace, &tools))?;
+    let wheel = the_wheel(workspace)?;
+    fingerprint::store(&stamp, &wanted)?;
+    Ok(wheel)
+}
+
+/// Everything the wheel is made from.
+fn inputs(workspace: &Workspace, python: &Python) -> Result<String> {
+    let mut fingerprint = Fingerprint::default();
+    fingerprint.add_text(&process::quiet(Command::new("rustc").arg("-vV").current_dir(workspace.root()))?);
+    fingerprint.add_text(&python.executable.to_string_lossy());
+    for file in ["Cargo.toml", "Cargo.lock", ".cargo/config.toml", "xtask/requirements/build.txt"] {
+        fingerprint.add_file(&workspace.path(file))?;
+    }
+    fingerprint.add_tree(&workspace.path("crates"), &NOT_IN_WHEEL)?;
+    Ok(fingerprint.finish())
+}
+
+fn build_binary(workspace: &Workspace) -> Result<()> {
+    process::quiet(cargo(workspace, "build").args(["--release", "--package", "hr-cli", "--bin", "hr"]))?;
+    let built = workspace.target().join("release/hr");
+    let scripts = workspace.python_project().join("data/scripts");
+    fs::create_dir_all(&scripts).with_context(|| format!("cannot create {}", scripts.display()))?;
+    copy_executable(&built, &scripts.join("hr"))
+}
+
+fn copy_executable(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("cannot make {} executable", to.display()))
+}
+
+fn build_wheel(workspace: &Workspace, tools: &Environment) -> Result<()> {
+    let wheels = workspace.wheels();
+    if wheels.exists() {
+        // A wheel of an earlier version must not be mistaken for this one.
+        fs::remove_dir_all(&wheels).with_context(|| format!("cannot remove {}", wheels.display()))?;
+    }
+    let mut maturin = Command::new(tools.program("maturin"));
+    maturin
+        .current_dir(workspace.python_project())
+        .args(["build", "--release", "--locked", "--interpreter"])
+        .arg(tools.python())
+        .arg("--out")
+        .arg(&wheels);
+    process::quiet(&mut maturin).map(drop)
+}
+
+fn the_wheel(workspace: &Workspace) -> Result<PathBuf> {
+    let wheels = workspace.wheels();
+    fs::read_dir(&wheels)
+        .with_context(|| format!("cannot list {}", wheels.display()))?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .with_context(|| format!("no wheel in {}", wheels.display()))
+}
