@@ -37,12 +37,12 @@ impl Cache {
     pub(crate) fn new(directory: &Path, project: &Project, interpreter: &Interpreter) -> Self {
         let root = project.root().to_owned();
         let identity = format!(
-            "{FORMAT} {} {} {}.{} {:?}",
+            "{FORMAT} {} {} {}.{} {}",
             env!("CARGO_PKG_VERSION"),
             interpreter.platform,
             interpreter.version.0,
             interpreter.version.1,
-            root
+            root.display()
         );
         let directory =
             directory.join(format!("scan-v{FORMAT}")).join(format!("{:016x}", xxh3_64(identity.as_bytes())));

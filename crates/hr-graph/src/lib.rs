@@ -6,6 +6,7 @@ mod change;
 mod finder;
 mod graph;
 mod interpreter;
+mod interpreter_cache;
 mod plan;
 mod project;
 mod query;
