@@ -64,7 +64,7 @@ enum Probed {
 
 /// Finds one interpreter of each supported minor version, oldest first, and says which there are.
 pub(crate) fn discover(progress: &Progress) -> Result<Vec<Python>> {
-    let probed: Vec<_> = candidates().iter().map(|path| probe(path)).collect();
+    let probed = probe_all(&candidates());
     let chosen = choose(&probed);
     for entry in &probed {
         if let Probed::WithoutVenv { version, executable } = entry
@@ -167,6 +167,14 @@ fn installations(versions: &Path) -> Vec<PathBuf> {
     let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path().join("bin")).collect();
     folders.sort();
     folders
+}
+
+/// Probes at once: shims of version managers take their time.
+fn probe_all(candidates: &[PathBuf]) -> Vec<Probed> {
+    std::thread::scope(|scope| {
+        let probes: Vec<_> = candidates.iter().map(|path| scope.spawn(|| probe(path))).collect();
+        probes.into_iter().map(|probe| probe.join().unwrap_or(Probed::Unsuitable)).collect()
+    })
 }
 
 /// Runs an executable to learn what it is. Shims of version managers exist and fail; those are unsuitable.

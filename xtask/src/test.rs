@@ -33,11 +33,15 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options)
     let rust = rust_tests(workspace, progress)?;
     closing.extend(rust.kept);
     failures.extend(rust.failure);
-    let wheel = wheel::build(workspace, progress, &pythons)?;
-    for selection in [Selection::Rest, Selection::EndToEnd] {
-        let verdict = pytest::run(workspace, progress, &pythons, &wheel, selection, &[])?;
-        closing.extend(verdict.closing);
-        failures.extend(verdict.failures);
+    match wheel::build(workspace, progress, &pythons) {
+        Ok(wheel) => {
+            for selection in [Selection::Rest, Selection::EndToEnd] {
+                let verdict = pytest::run(workspace, progress, &pythons, &wheel, selection, &[])?;
+                closing.extend(verdict.closing);
+                failures.extend(verdict.failures);
+            }
+        }
+        Err(error) => failures.push(format!("{error:#}")),
     }
     let mut stdout = anstream::stdout();
     for line in &closing {

@@ -14,8 +14,6 @@ use rustix::event::{EventfdFlags, eventfd};
 pub(crate) struct Scan {
     /// Modules to import, in order.
     pub(crate) modules: Vec<Wanted>,
-    /// Modules asked for that are not installed.
-    pub(crate) missing: Vec<Exclusion>,
     /// Files that could not be read or parsed.
     pub(crate) problems: Vec<protocol::Problem>,
     /// What must not be imported.
@@ -28,6 +26,8 @@ pub(crate) struct Wanted {
     pub(crate) module: String,
     pub(crate) file: PathBuf,
     pub(crate) line: u32,
+    /// Whether a file was found for it. Some packages make modules up, so it is tried all the same.
+    pub(crate) resolved: bool,
 }
 
 impl Wanted {
@@ -122,26 +122,23 @@ fn not_found(open: &Open, error: &LocateError) -> Failure {
 fn scan(scanner: &mut Scanner) -> Scan {
     let graph = scanner.scan();
     let project = scanner.project();
-    let (mut modules, mut missing) = (Vec::new(), Vec::new());
-    for planned in graph.plan(scanner.options()).modules {
-        let wanted =
-            Wanted { module: planned.name, file: planned.location.file, line: planned.location.line };
-        match (planned.resolved, planned.kind) {
-            (true, _) => modules.push(wanted),
-            // Modules of other platforms are part of the standard library's names and of no installation.
-            (false, Kind::Stdlib) => {}
-            (false, _) => missing.push(wanted.excluded("is not installed")),
-        }
-    }
+    // The standard library's names include those of modules that only other platforms have.
+    let plan = graph.plan(scanner.options()).modules.into_iter();
+    let possible = plan.filter(|planned| planned.resolved || planned.kind != Kind::Stdlib);
+    let modules = possible.map(|planned| Wanted {
+        module: planned.name,
+        file: planned.location.file,
+        line: planned.location.line,
+        resolved: planned.resolved,
+    });
     let problems = graph.problems().iter().map(|problem| protocol::Problem {
-        file: problem.place.file.clone().into(),
-        line: problem.place.line,
-        column: problem.place.column,
+        file: problem.file.clone().into(),
+        line: problem.line,
+        column: problem.column,
         message: problem.message.clone(),
     });
     Scan {
-        modules,
-        missing,
+        modules: modules.collect(),
         problems: problems.collect(),
         first_party: FirstParty {
             paths: project.source_roots().iter().map(Into::into).collect(),

@@ -42,17 +42,15 @@ def distrust(edited: Callable[[str], bool]) -> None:
             return stats
         settled = int(stats["mtime"]) + 1 + CLOCK_TICK + (COMPILE_TIME if ours else 0)
         bytecode = _written(path)
-        if bytecode is None:
-            if time.time() >= settled:
-                return stats
-        elif bytecode[1] >= settled:
+        written_when = time.time() if bytecode is None else bytecode[1]
+        if written_when >= settled:
             return stats
-        elif time.time() >= settled and not sys.dont_write_bytecode and _remove(bytecode[0]):
+        if bytecode is not None and time.time() >= settled and not sys.dont_write_bytecode and _remove(bytecode[0]):
             return stats
         # To `SourceLoader.get_code` this means: neither read bytecode nor write any.
         raise OSError(f"{path} was modified too recently for its bytecode to tell")
 
-    SourceFileLoader.path_stats = path_stats  # type: ignore[method-assign, assignment]
+    SourceFileLoader.path_stats = path_stats  # type: ignore[method-assign]
 
 
 def _written(path: str) -> tuple[str, float] | None:

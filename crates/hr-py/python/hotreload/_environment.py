@@ -179,7 +179,9 @@ class IsolatedEnvironment:
             _supervisor.absolute_sys_path(),
             list(os.environb.items()),
             *_main_module(),
-            *payload,
+            payload.lengths,
+            payload.inline,
+            payload.descriptor,
         )
         return IsolatedProcess(self, run, name or getattr(func, "__qualname__", None) or type(func).__qualname__)
 
@@ -241,7 +243,7 @@ class IsolatedEnvironment:
 
     def _open(self) -> _native.Supervisor:
         if os.getpid() != self._owner:
-            raise EnvironmentClosed(f"this environment belongs to process {self._owner}, which this one was forked from")
+            raise EnvironmentClosed(f"this environment belongs to process {self._owner}, which forked this one")
         if self._supervisor is None:
             raise EnvironmentClosed("this environment is not open: use it inside its `with` block")
         return self._supervisor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import importlib.machinery
@@ -95,13 +96,13 @@ class Template:
         """Search ``sys_path`` from now on, and keep first-party modules out."""
         sys.path[:] = sys_path
         if self._guard in sys.meta_path:
-            sys.meta_path.remove(self._guard)  # type: ignore[arg-type]
+            sys.meta_path.remove(self._guard)
         self._guard = FirstPartyGuard(FirstParty(paths, sys_path), modules, sys_path)
-        sys.meta_path.insert(0, self._guard)  # type: ignore[arg-type]
-        _bytecode.distrust(lambda path: self._guard.first_party.holds(path))
+        sys.meta_path.insert(0, self._guard)
+        _bytecode.distrust(self._guard.first_party.holds)
 
     def import_module(self, name: str) -> tuple[str, str, str, list[str], bool] | None:
-        """Import ``name``: ``None`` if that went well, else kind, two details, thread names, and whether it left traces."""
+        """Import ``name``: ``None``, or kind of failure, two details, thread names, and whether it left traces."""
         before = set(sys.modules)
         self._guard.refused.clear()
         failure: tuple[str, str, str, list[str], bool] | None = None
@@ -129,6 +130,8 @@ class Template:
 
     def settle(self) -> list[str]:
         """Imports are over: share the heap with what is forked from here, and name the files behind it."""
+        with contextlib.suppress(ImportError):
+            importlib.import_module("cloudpickle")  # what every run would have to import to send its result
         gc.collect()
         gc.freeze()
         files = {file for module in list(sys.modules.values()) for file in _files_of(module)}
@@ -137,7 +140,7 @@ class Template:
     def run(self, job: _native.Job) -> int:
         """This process is a run from here on. Returns its exit code."""
         if self._guard in sys.meta_path:
-            sys.meta_path.remove(self._guard)  # type: ignore[arg-type]
+            sys.meta_path.remove(self._guard)
         return _run.carry_out(job)
 
 

@@ -20,6 +20,9 @@ MARK = "HOTRELOAD_TEST_MARK"
 LIMIT = 60.0
 """Seconds. A bound against hanging, far above what anything here takes."""
 
+SOON = 10.0
+"""Seconds. What is promised within one second on an idle machine must hold within this on a busy one."""
+
 REAPING_INTERVAL = 0.01
 """Seconds between two looks at a zombie: the kernel tells of a process's end, but not of its being reaped."""
 
@@ -122,7 +125,7 @@ def wait_until_gone(pids: list[int], deadline: float) -> None:
                 pending.discard(descriptor)
 
 
-def remaining(mark: str, own_children: set[int], patience: float = LIMIT) -> list[Process]:
+def remaining(mark: str, own_children: set[int], patience: float = SOON) -> list[Process]:
     """Processes of a test that do not end by themselves.
 
     Waits for those that are ending; `patience` (seconds) only bounds a wait that would be endless.

@@ -1,0 +1,227 @@
+//! What clients ask for, and what they are told.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Reply, Request, RunId};
+use hr_forkserver::{Channel, Received, TreeEvent};
+
+use super::refresh::{Outcome, Purpose};
+use super::{GRACE, Supervisor, voice};
+
+/// A stream on which one request is answered.
+pub(crate) type Answer = Channel<Reply, Request>;
+
+/// How often a run may find its template dead before it gives up.
+const TRIES: u32 = 3;
+
+/// Answers that clients have not taken in yet.
+#[derive(Default)]
+pub(crate) struct Answers {
+    unsent: Vec<Answer>,
+}
+
+impl Answers {
+    /// Sends the last reply of a stream.
+    pub(crate) fn send(&mut self, mut answer: Answer, reply: &Reply) {
+        self.say(&mut answer, reply, Vec::new());
+        if answer.wants_to_write() {
+            self.unsent.push(answer);
+        }
+    }
+
+    /// Sends a reply that another will follow. If nobody reads it, nobody misses it.
+    pub(crate) fn say(&mut self, answer: &mut Answer, reply: &Reply, descriptors: Vec<OwnedFd>) {
+        let _ = answer.queue(reply, descriptors).and_then(|()| answer.try_flush());
+    }
+
+    /// Streams that wait for their client to read.
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.unsent.iter().map(AsFd::as_fd)
+    }
+
+    /// Goes on sending.
+    pub(crate) fn flush(&mut self) {
+        self.unsent.retain_mut(|answer| answer.try_flush().is_ok() && answer.wants_to_write());
+    }
+}
+
+/// A run that was asked for and does not exist yet.
+///
+/// It is kept until its process is known: a template that dies in between has not forked it.
+pub(crate) struct PendingRun {
+    call: Call,
+    descriptors: Vec<OwnedFd>,
+    answer: Answer,
+    tries_left: u32,
+}
+
+impl Supervisor {
+    pub(super) fn request(&mut self, received: Received<Request>) {
+        let Received { message, mut descriptors } = received;
+        if descriptors.is_empty() {
+            return; // nowhere to answer
+        }
+        let mut answer = Answer::from(descriptors.remove(0));
+        if self.closing.is_some() && message != Request::Close {
+            return self.answers.send(answer, &invalid("the environment is being closed"));
+        }
+        match message {
+            Request::Hello(_) => match own_handle() {
+                Ok(handle) => self.answers.say(&mut answer, &Reply::Hello(Hello::OURS), vec![handle]),
+                Err(error) => self.answers.send(answer, &invalid(&format!("no pidfd to be had: {error}"))),
+            },
+            Request::Open(open) => {
+                let done = self.refresh.open(&open, answer);
+                self.refreshed(done);
+            }
+            Request::Exec(call) => self.exec(*call, descriptors, answer),
+            Request::Stop { run } => self.stop(run, answer),
+            Request::Update => {
+                self.refresh.request(Purpose::Update(answer));
+                let done = self.refresh.advance(&mut self.tree);
+                self.refreshed(done);
+            }
+            Request::Status => {
+                let reply = match self.refresh.state(&self.tree) {
+                    Some(state) => Reply::State(state),
+                    None => invalid("no project is open"),
+                };
+                self.answers.send(answer, &reply);
+            }
+            Request::Close => {
+                self.closers.push(answer);
+                self.close(GRACE);
+            }
+        }
+    }
+
+    fn exec(&mut self, call: Call, descriptors: Vec<OwnedFd>, answer: Answer) {
+        if !self.refresh.is_open() {
+            return self.answers.send(answer, &invalid("no project is open"));
+        }
+        if descriptors.len() != call.descriptors() {
+            return self.answers.send(answer, &invalid("the call came without its descriptors"));
+        }
+        self.pending.push(PendingRun { call, descriptors, answer, tries_left: TRIES });
+        self.start_pending();
+    }
+
+    /// Forks the runs that wait, if there is a template to fork; otherwise sees to it that there will be.
+    pub(super) fn start_pending(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let Some(template) = self.refresh.template().filter(|id| self.tree.is_alive(*id)) else {
+            self.refresh.revive();
+            let done = self.refresh.advance(&mut self.tree);
+            return self.refreshed(done);
+        };
+        for pending in std::mem::take(&mut self.pending) {
+            let copies: Result<Vec<_>, _> = pending.descriptors.iter().map(OwnedFd::try_clone).collect();
+            match copies {
+                Ok(copies) => {
+                    let run = self.tree.run(template, pending.call.clone(), copies);
+                    self.starting.insert(run, pending);
+                }
+                Err(error) => self.answers.send(pending.answer, &cannot_fork(&error.to_string())),
+            }
+        }
+    }
+
+    fn stop(&mut self, run: RunId, answer: Answer) {
+        if self.tree.terminate(run) {
+            let deadline = Instant::now() + GRACE;
+            self.stopping.entry(run).or_insert_with(|| (deadline, Vec::new())).1.push(answer);
+        } else {
+            self.answers.send(answer, &Reply::Stopped { was_running: false });
+        }
+    }
+
+    /// Something happened to a process below.
+    pub(super) fn below(&mut self, event: &TreeEvent) {
+        match event {
+            TreeEvent::RunStarted { run, pid } => {
+                if let Some(PendingRun { mut answer, .. }) = self.starting.remove(run) {
+                    self.answers.say(&mut answer, &Reply::Started { run: *run, pid: *pid }, Vec::new());
+                    self.running.insert(*run, answer);
+                }
+            }
+            TreeEvent::RunFailed { run, message } => self.run_failed(*run, message),
+            TreeEvent::RunEnded { run, status } => self.run_ended(*run, *status),
+            TreeEvent::Output(bytes) => {
+                self.refresh.keep_output(bytes);
+                self.reporter.printed(bytes);
+            }
+            TreeEvent::Died { snapshot, status } if self.refresh.template() == Some(*snapshot) => {
+                if self.closing.is_none() {
+                    voice::template_died(describe(*status));
+                }
+            }
+            _ => {}
+        }
+        let done = self.refresh.on_event(&mut self.tree, event);
+        self.refreshed(done);
+    }
+
+    fn run_failed(&mut self, run: RunId, message: &str) {
+        let Some(mut pending) = self.starting.remove(&run) else { return };
+        pending.tries_left -= 1;
+        if pending.tries_left == 0 || self.closing.is_some() {
+            return self.answers.send(pending.answer, &cannot_fork(message));
+        }
+        self.pending.push(pending);
+        self.start_pending();
+    }
+
+    fn run_ended(&mut self, run: RunId, status: ExitStatus) {
+        if let Some(answer) = self.running.remove(&run) {
+            self.answers.send(answer, &Reply::Ended(status));
+        }
+        if let Some((_, waiting)) = self.stopping.remove(&run) {
+            for answer in waiting {
+                self.answers.send(answer, &Reply::Stopped { was_running: true });
+            }
+        }
+    }
+
+    /// Tells those who asked what became of a refresh.
+    pub(super) fn refreshed(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Answer(answer, reply) => {
+                    if let Reply::Opened(state) | Reply::Updated(hr_forkserver::protocol::Update { state, .. }) = &*reply {
+                        self.reporter.template(&state.excluded, &state.problems);
+                    }
+                    self.answers.send(answer, &reply);
+                }
+                Outcome::Ready => self.start_pending(),
+                Outcome::NoTemplate(message) => {
+                    for pending in std::mem::take(&mut self.pending) {
+                        self.answers.send(pending.answer, &cannot_fork(&message));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn invalid(message: &str) -> Reply {
+    Reply::Failed(Failure::Invalid { message: message.to_owned() })
+}
+
+fn cannot_fork(message: &str) -> Reply {
+    Reply::Failed(Failure::Interpreter { message: format!("no run could be forked: {message}") })
+}
+
+fn describe(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Exited(code) => format!("exit code {code}"),
+        ExitStatus::Signaled(signal) => format!("signal {signal}"),
+        ExitStatus::Lost => "unknown status".to_owned(),
+    }
+}
+
+fn own_handle() -> rustix::io::Result<OwnedFd> {
+    rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty())
+}

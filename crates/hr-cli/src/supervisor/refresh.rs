@@ -1,0 +1,331 @@
+//! Bringing the template up to date: scan, decide, build, swap. One thing at a time.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant, SystemTime};
+
+use hr_forkserver::protocol::{Failure, Open, Reply, SnapshotId, TargetInterpreter, TemplateState, Update};
+use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
+use nix::sys::signal::SigSet;
+
+use super::clients::Answer;
+use super::decide::{Decision, Situation};
+use super::scan::{Scan, ScanThread};
+use super::template::{Current, names};
+
+/// How long one module may take to import. Generous: some compile code the first time.
+const IMPORT_LIMIT: Duration = Duration::from_secs(120);
+
+/// How much of what a failing interpreter printed is kept for the error message, in bytes.
+const KEPT_OUTPUT: usize = 4096;
+
+const BOOTSTRAP: &str = include_str!("bootstrap.py");
+
+/// Why the template is looked at.
+pub(crate) enum Purpose {
+    /// The project was opened.
+    Open(Answer),
+    /// The client asks for an update.
+    Update(Answer),
+    /// A run is wanted and the template is dead.
+    Revive,
+}
+
+/// What came of it.
+pub(crate) enum Outcome {
+    /// Tell this client.
+    Answer(Answer, Box<Reply>),
+    /// There is a template to fork.
+    Ready,
+    /// There is none, for this reason.
+    NoTemplate(String),
+}
+
+enum Work {
+    Idle,
+    Scanning(Purpose),
+    Building { build: Build, purpose: Purpose, change: Change, started: SystemTime, on_top: bool },
+}
+
+/// What an update found.
+#[derive(Default)]
+struct Change {
+    added: Vec<String>,
+    removed: Vec<String>,
+    files: Vec<OsString>,
+}
+
+/// The template, and the work on the next one.
+pub(crate) struct Refresh {
+    mask: SigSet,
+    project: Option<(TargetInterpreter, ScanThread)>,
+    scan: Option<Scan>,
+    current: Option<Current>,
+    work: Work,
+    queue: VecDeque<Purpose>,
+    /// The last words of the interpreter while it is being built.
+    output: Vec<u8>,
+}
+
+impl Refresh {
+    /// No project, no template. Processes will start with `mask`.
+    pub(crate) fn new(mask: SigSet) -> Self {
+        let (queue, output) = (VecDeque::new(), Vec::new());
+        Self { mask, project: None, scan: None, current: None, work: Work::Idle, queue, output }
+    }
+
+    /// Whether there is a project.
+    pub(crate) fn is_open(&self) -> bool {
+        self.project.is_some()
+    }
+
+    /// The snapshot that runs are forked from. It may have died.
+    pub(crate) fn template(&self) -> Option<SnapshotId> {
+        self.current.as_ref().map(|current| current.snapshot)
+    }
+
+    /// What becomes readable when a scan is there.
+    pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
+        self.project.as_ref().map(|(_, scans)| scans.wake())
+    }
+
+    /// The scan that is there.
+    pub(crate) fn scanned(&self) -> Option<Scan> {
+        self.project.as_ref()?.1.take()
+    }
+
+    /// When [`Refresh::on_overdue`] must be called.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match &self.work {
+            Work::Building { build, .. } => build.deadline(),
+            Work::Idle | Work::Scanning(_) => None,
+        }
+    }
+
+    /// The template for people.
+    pub(crate) fn state(&self, tree: &SnapshotTree) -> Option<TemplateState> {
+        Some(self.current.as_ref()?.state(tree, self.scan.as_ref()?))
+    }
+
+    /// Remembers what a template prints, for the case that it cannot be built.
+    pub(crate) fn keep_output(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
+        let surplus = self.output.len().saturating_sub(KEPT_OUTPUT);
+        self.output.drain(..surplus);
+    }
+
+    /// Takes on a project.
+    pub(crate) fn open(&mut self, open: &Open, answer: Answer) -> Vec<Outcome> {
+        if self.project.is_some() {
+            let message = "a project is open already".to_owned();
+            return vec![Outcome::Answer(answer, Box::new(Reply::Failed(Failure::Invalid { message })))];
+        }
+        match ScanThread::start(open) {
+            Ok(scans) => {
+                scans.request();
+                self.project = Some((open.interpreter.clone(), scans));
+                self.work = Work::Scanning(Purpose::Open(answer));
+                Vec::new()
+            }
+            Err(failure) => vec![Outcome::Answer(answer, Box::new(Reply::Failed(failure)))],
+        }
+    }
+
+    /// Puts work into the queue. [`Refresh::advance`] begins it.
+    pub(crate) fn request(&mut self, purpose: Purpose) {
+        self.queue.push_back(purpose);
+    }
+
+    /// Asks for a template, unless one is on its way.
+    pub(crate) fn revive(&mut self) {
+        if matches!(self.work, Work::Idle) && self.queue.is_empty() {
+            self.queue.push_back(Purpose::Revive);
+        }
+    }
+
+    /// Begins the next work in the queue if there is none under way.
+    pub(crate) fn advance(&mut self, tree: &mut SnapshotTree) -> Vec<Outcome> {
+        if !matches!(self.work, Work::Idle) {
+            return Vec::new();
+        }
+        match self.queue.pop_front() {
+            None => Vec::new(),
+            Some(Purpose::Revive) if self.scan.is_some() => {
+                self.build(tree, Purpose::Revive, Change::default(), &Decision::Rebuild)
+            }
+            Some(purpose) => {
+                if let Some((_, scans)) = &self.project {
+                    scans.request();
+                    self.work = Work::Scanning(purpose);
+                    return Vec::new();
+                }
+                let message = "no project is open".to_owned();
+                answer(purpose, Reply::Failed(Failure::Invalid { message })).into_iter().collect()
+            }
+        }
+    }
+
+    /// A scan is there: decides what it means for the template.
+    pub(crate) fn on_scan(&mut self, tree: &mut SnapshotTree, scan: Scan) -> Vec<Outcome> {
+        let Work::Scanning(purpose) = std::mem::replace(&mut self.work, Work::Idle) else { return Vec::new() };
+        let alive = self.current.as_ref().filter(|current| tree.is_alive(current.snapshot));
+        let planned = alive.map(|current| current.planned(&scan));
+        let wanted = names(&scan.modules);
+        let files = alive.map(Current::changed_files).unwrap_or_default();
+        let layers = alive.map_or(0, |current| current.layers);
+        let situation =
+            Situation { planned: planned.as_deref(), wanted: &wanted, changed_files: &files, layers };
+        let (decision, added, removed) = (situation.decide(), situation.added(), situation.removed());
+        self.scan = Some(scan);
+        self.build(tree, purpose, Change { added, removed, files }, &decision)
+    }
+
+    fn build(
+        &mut self,
+        tree: &mut SnapshotTree,
+        purpose: Purpose,
+        change: Change,
+        decision: &Decision,
+    ) -> Vec<Outcome> {
+        let (Some((interpreter, _)), Some(scan)) = (&self.project, &self.scan) else { return Vec::new() };
+        let plan = |modules: Vec<String>| Plan {
+            modules,
+            sys_path: interpreter.sys_path.clone(),
+            first_party: scan.first_party.clone(),
+            import_limit: IMPORT_LIMIT,
+        };
+        let started = SystemTime::now();
+        let (build, on_top) = match (decision, &self.current) {
+            (Decision::Keep, _) => return self.finish(tree, purpose, &change, false),
+            (Decision::Layer(modules), Some(base)) => (Build::layer(tree, base.snapshot, plan(modules.clone())), true),
+            (Decision::Layer(_), None) | (Decision::Rebuild, _) => {
+                let launch = launch(interpreter, self.mask);
+                (Build::boot(tree, &launch, plan(names(&scan.modules))), false)
+            }
+        };
+        self.output.clear();
+        match build {
+            Ok(build) => {
+                self.work = Work::Building { build, purpose, change, started, on_top };
+                Vec::new()
+            }
+            Err(error) => self.fail(tree, purpose, &error),
+        }
+    }
+
+    /// Lets the build take note of an event.
+    pub(crate) fn on_event(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Vec<Outcome> {
+        let Work::Building { build, .. } = &mut self.work else { return Vec::new() };
+        let Progress::Finished(result) = build.handle(tree, event) else { return Vec::new() };
+        let Work::Building { purpose, change, started, on_top, .. } = std::mem::replace(&mut self.work, Work::Idle)
+        else {
+            return Vec::new();
+        };
+        match result {
+            Ok(template) => {
+                self.swap(tree, template, started, on_top);
+                self.finish(tree, purpose, &change, true)
+            }
+            // What the layer was to stand on may have died meanwhile.
+            Err(_) if on_top => self.build(tree, purpose, change, &Decision::Rebuild),
+            Err(error) => self.fail(tree, purpose, &error),
+        }
+    }
+
+    /// Gives up an import that takes too long.
+    pub(crate) fn on_overdue(&mut self, tree: &mut SnapshotTree) {
+        if let Work::Building { build, .. } = &mut self.work {
+            build.expired(tree);
+        }
+    }
+
+    fn swap(&mut self, tree: &mut SnapshotTree, template: Template, started: SystemTime, on_top: bool) {
+        let old = self.current.take();
+        let new = match &old {
+            Some(base) if on_top => base.layered(template, started),
+            Some(_) | None => Current::built(template, started),
+        };
+        if let Some(old) = old {
+            // Its runs go on undisturbed; it ends with the last of them.
+            tree.retire(old.snapshot);
+        }
+        self.current = Some(new);
+    }
+
+    fn finish(&mut self, tree: &mut SnapshotTree, purpose: Purpose, change: &Change, changed: bool) -> Vec<Outcome> {
+        let state = self.state(tree).unwrap_or_default();
+        let reply = match purpose {
+            Purpose::Open(_) | Purpose::Revive => Reply::Opened(state),
+            Purpose::Update(_) => Reply::Updated(Update {
+                changed,
+                added: change.added.clone(),
+                removed: change.removed.clone(),
+                files: change.files.clone(),
+                reason: reason(change, changed),
+                state,
+            }),
+        };
+        let mut outcomes: Vec<_> = answer(purpose, reply).into_iter().collect();
+        outcomes.push(Outcome::Ready);
+        outcomes.extend(self.advance(tree));
+        outcomes
+    }
+
+    fn fail(&mut self, tree: &mut SnapshotTree, purpose: Purpose, error: &BuildError) -> Vec<Outcome> {
+        let mut message = format!("no template could be built: {error}");
+        let words = String::from_utf8_lossy(&self.output);
+        if !words.trim().is_empty() {
+            message.push_str("; the interpreter said:\n");
+            message.push_str(words.trim());
+        }
+        let reply = Reply::Failed(Failure::Interpreter { message: message.clone() });
+        let mut outcomes: Vec<_> = answer(purpose, reply).into_iter().collect();
+        if self.current.as_ref().is_some_and(|current| tree.is_alive(current.snapshot)) {
+            outcomes.push(Outcome::Ready);
+        } else {
+            outcomes.push(Outcome::NoTemplate(message));
+        }
+        outcomes.extend(self.advance(tree));
+        outcomes
+    }
+}
+
+fn answer(purpose: Purpose, reply: Reply) -> Option<Outcome> {
+    match purpose {
+        Purpose::Open(answer) | Purpose::Update(answer) => Some(Outcome::Answer(answer, Box::new(reply))),
+        Purpose::Revive => None,
+    }
+}
+
+fn launch(interpreter: &TargetInterpreter, mask: SigSet) -> Launch {
+    let mut arguments = interpreter.options.clone();
+    arguments.extend(["-c".into(), BOOTSTRAP.into(), interpreter.package_directory.clone()]);
+    Launch {
+        program: interpreter.executable.clone(),
+        arguments,
+        environment: interpreter.environment.clone(),
+        mask,
+    }
+}
+
+/// One line for people.
+fn reason(change: &Change, changed: bool) -> String {
+    let list = |label: &str, names: &[String]| {
+        (!names.is_empty()).then(|| format!("{label}: {}", names.join(", ")))
+    };
+    let files: Vec<_> = change.files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
+    let shown = match files.as_slice() {
+        [] => None,
+        [file] => Some(format!("changed: {file}")),
+        [file, rest @ ..] => Some(format!("changed: {file} and {} more", rest.len())),
+    };
+    let parts = [list("new imports", &change.added), list("no longer imported", &change.removed), shown];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    match (parts.is_empty(), changed) {
+        (true, false) => "nothing that a template holds has changed".to_owned(),
+        (true, true) => "the template had ended".to_owned(),
+        (false, true) => parts.join("; "),
+        (false, false) => format!("{}; the template serves as it is", parts.join("; ")),
+    }
+}
