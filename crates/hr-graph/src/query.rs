@@ -140,7 +140,8 @@ impl ProjectGraph {
         let eager = self
             .graph
             .filter_map(|index, _| Some(index), |_, dependency| (dependency.how < How::Lazy).then_some(()));
-        let mut cycles: Vec<Vec<&Module>> = petgraph::algo::tarjan_scc(&eager)
+        // Not the algorithm of Tarjan: that recurses, as deep as the longest chain of imports.
+        let mut cycles: Vec<Vec<&Module>> = petgraph::algo::kosaraju_scc(&eager)
             .into_iter()
             .filter(|component| component.len() > 1)
             .map(|component| {

@@ -44,23 +44,35 @@ pub struct Stamp {
     pub mtime_ns: i128,
     /// Number of the inode; 0 where there are none.
     pub inode: u64,
+    /// Time of the last change of content or attributes, in nanoseconds since 1970. Unlike that of the last
+    /// modification no program can set it. 0 where there is none.
+    pub ctime_ns: i128,
 }
 
 impl Stamp {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let mtime_ns = metadata.modified().map_or(0, nanoseconds);
         #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        let (inode, ctime_ns) = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.ino(), i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()))
+        };
         #[cfg(not(unix))]
-        let inode = 0;
-        Self { size: metadata.len(), mtime_ns, inode }
+        let (inode, ctime_ns) = (0, 0);
+        Self { size: metadata.len(), mtime_ns, inode, ctime_ns }
     }
 
-    /// Whether a file with this stamp, read at `read_ns`, could have changed since without its stamp changing:
-    /// time stamps tick in steps of up to a few milliseconds, on some file systems of two seconds.
+    /// Whether a file with this stamp, read at `read_ns`, could have changed since without its stamp changing. Times
+    /// of change are the kernel's and tick at least every 10 ms; times of modification are rounded to two seconds by
+    /// some file systems.
     pub(crate) fn is_racy(self, read_ns: i128) -> bool {
+        const TICK_NS: i128 = 20_000_000;
         const STEP_NS: i128 = 2_000_000_000;
-        self.mtime_ns + STEP_NS > read_ns
+        if self.ctime_ns == 0 || self.mtime_ns % 1_000_000_000 == 0 {
+            self.mtime_ns.max(self.ctime_ns) + STEP_NS > read_ns
+        } else {
+            self.mtime_ns.max(self.ctime_ns) + TICK_NS > read_ns
+        }
     }
 }
 
@@ -134,10 +146,7 @@ impl Scanner {
             for outcome in read {
                 match outcome {
                     Ok(file) => {
-                        let imports = file.scanned.as_ref().map(|scanned| Arc::clone(&scanned.found));
-                        for path in
-                            imports.iter().flat_map(|found| resolve::first_party_files(found, &mut finder))
-                        {
+                        for path in resolve::first_party_files(&file, &mut finder) {
                             if requested.insert(path.clone())
                                 && let Some((module, is_package)) = self.project.module_name(&path)
                             {
