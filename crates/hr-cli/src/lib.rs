@@ -3,7 +3,9 @@
 //! `hr-graph` decides what a template holds; `hr-forkserver` owns the processes; this crate joins the two in a
 //! [supervisor](supervisor): one event type, one loop.
 
+mod analysis;
 mod commands;
+mod interpreter;
 mod supervisor;
 mod sys;
 
@@ -23,12 +25,18 @@ struct Cli {
 enum Command {
     #[command(hide = true)]
     Serve(commands::serve::Serve),
+    Imports(commands::imports::Imports),
+    Graph(commands::graph::Graph),
+    Why(commands::why::Why),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => commands::serve::run(&arguments),
+        Command::Imports(arguments) => commands::imports::run(&arguments),
+        Command::Graph(arguments) => commands::graph::run(&arguments),
+        Command::Why(arguments) => commands::why::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         supervisor::voice::error(&error);

@@ -169,7 +169,7 @@ impl<'a> Finder<'a> {
         let (full, directories, inherited) = match parent {
             None => {
                 if self.interpreter.is_loaded_at_startup(name) {
-                    return self.startup_module(name);
+                    return Some(self.startup_module(name));
                 }
                 (name.to_owned(), self.search_path.clone(), None)
             }
@@ -234,7 +234,7 @@ impl<'a> Finder<'a> {
     }
 
     /// A module that is loaded before any program runs; what lies on `sys.path` under its name is never seen.
-    fn startup_module(&mut self, name: &str) -> Option<Found> {
+    fn startup_module(&self, name: &str) -> Found {
         let locations: Vec<PathBuf> = self
             .search_path
             .iter()
@@ -242,7 +242,7 @@ impl<'a> Finder<'a> {
             .map(|directory| directory.join(name))
             .filter(|package| package.is_dir())
             .collect();
-        Some(Found { name: name.to_owned(), form: Form::Builtin, kind: Kind::Stdlib, file: None, locations })
+        Found { name: name.to_owned(), form: Form::Builtin, kind: Kind::Stdlib, file: None, locations }
     }
 
     /// The file that Python would load for a name. Source is preferred here to an extension module of the same

@@ -141,7 +141,7 @@ impl ProjectGraph {
         project: &Project,
         finder: &mut Finder<'_>,
         mut files: Vec<SourceFile>,
-        unreadable: Vec<(PathBuf, hr_imports::Problem)>,
+        unreadable: &[(PathBuf, hr_imports::Problem)],
     ) -> Self {
         files.sort_by(|one, other| (&one.module, &one.path).cmp(&(&other.module, &other.path)));
         drop_compiled_twins(&mut files);
@@ -155,7 +155,7 @@ impl ProjectGraph {
             problems: Vec::new(),
             unresolved: Vec::new(),
         };
-        for (path, problem) in &unreadable {
+        for (path, problem) in unreadable {
             this.problems.push(project_problem(project, path, problem));
         }
         for file in files {
@@ -169,10 +169,7 @@ impl ProjectGraph {
     }
 
     fn add_module(&mut self, project: &Project, file: SourceFile) {
-        let (found, hash) = match file.scanned {
-            Some(scanned) => (Some(scanned.found), scanned.hash),
-            None => (None, 0),
-        };
+        let found = file.scanned.map(|scanned| Arc::clone(&scanned.found));
         for problem in found.iter().flat_map(|found| &found.problems) {
             self.problems.push(project_problem(project, &file.path, problem));
         }
@@ -182,7 +179,7 @@ impl ProjectGraph {
             is_package: file.is_package,
             references: Vec::new(),
             found,
-            hash,
+            hash: file.version,
         });
         self.by_name.entry(file.module).or_insert(index);
         self.by_file.insert(file.path, index);
@@ -245,16 +242,16 @@ impl ProjectGraph {
         }
     }
 
-    fn add_edges(&mut self, importer: NodeIndex, uses: &[Use]) {
-        for use_ in uses {
-            let UseTarget::FirstParty(imported) = use_.target else { continue };
-            if imported == importer {
+    fn add_edges(&mut self, source: NodeIndex, uses: &[Use]) {
+        for one in uses {
+            let UseTarget::FirstParty(target) = one.target else { continue };
+            if target == source {
                 continue;
             }
-            let dependency = Dependency { how: use_.how(), location: use_.location, by_call: use_.is_call };
-            match self.graph.find_edge(importer, imported) {
+            let dependency = Dependency { how: one.how(), location: one.location, by_call: one.is_call };
+            match self.graph.find_edge(source, target) {
                 None => {
-                    self.graph.add_edge(importer, imported, dependency);
+                    self.graph.add_edge(source, target, dependency);
                 }
                 Some(edge) => {
                     let known = &mut self.graph[edge];

@@ -48,7 +48,7 @@ pub enum QueryError {
         /// How long it was waited for.
         limit: Duration,
     },
-    /// It gave another answer than a CPython of version 3.10 or later gives.
+    /// It gave another answer than `CPython` of version 3.10 or later gives.
     #[error("{} did not answer as Python 3.10 or later does: {detail}", executable.display())]
     Answer {
         /// The interpreter.

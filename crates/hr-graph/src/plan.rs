@@ -41,8 +41,8 @@ impl ProjectGraph {
             walk.load(entry, false);
         }
         if options.lazy {
-            while let Some((importer, use_)) = walk.postponed.pop_front() {
-                walk.follow(importer, use_, true);
+            while let Some((importer, one)) = walk.postponed.pop_front() {
+                walk.follow(importer, one, true);
             }
         }
         ImportPlan { modules: walk.planned }
@@ -136,17 +136,17 @@ impl<'g> Walk<'g> {
                 continue;
             }
             let uses = &self.graph.graph[current].references;
-            let Some(use_) = uses.get(position) else { continue };
+            let Some(one) = uses.get(position) else { continue };
             stack.push((current, position + 1));
-            if !self.runs(current, *use_) {
-                if use_.context.is_reachable() {
-                    self.postponed.push_back((current, *use_));
+            if !self.runs(current, *one) {
+                if one.context.is_reachable() {
+                    self.postponed.push_back((current, *one));
                 }
                 continue;
             }
-            match use_.target {
+            match one.target {
                 UseTarget::FirstParty(next) => self.push(&mut stack, next),
-                UseTarget::External(_) => self.plan(current, *use_, lazily),
+                UseTarget::External(_) => self.plan(current, *one, lazily),
             }
         }
     }
@@ -159,24 +159,24 @@ impl<'g> Walk<'g> {
         }
     }
 
-    fn runs(&self, importer: NodeIndex, use_: Use) -> bool {
-        use_.context.runs_at_load(use_.is_call) && (!use_.context.main_only || self.graph.is_entry(importer))
+    fn runs(&self, importer: NodeIndex, one: Use) -> bool {
+        one.context.runs_at_load(one.is_call) && (!one.context.main_only || self.graph.is_entry(importer))
     }
 
-    fn follow(&mut self, importer: NodeIndex, use_: Use, lazily: bool) {
-        match use_.target {
+    fn follow(&mut self, importer: NodeIndex, one: Use, lazily: bool) {
+        match one.target {
             UseTarget::FirstParty(next) => self.load(next, lazily),
-            UseTarget::External(_) => self.plan(importer, use_, lazily),
+            UseTarget::External(_) => self.plan(importer, one, lazily),
         }
     }
 
-    fn plan(&mut self, importer: NodeIndex, use_: Use, lazily: bool) {
-        let UseTarget::External(id) = use_.target else { return };
+    fn plan(&mut self, importer: NodeIndex, one: Use, lazily: bool) {
+        let UseTarget::External(id) = one.target else { return };
         let external = &self.graph.externals[id];
         if !external.loads || self.is_ignored(&external.name) {
             return;
         }
-        let how = if lazily { How::Lazy } else { use_.how() };
+        let how = if lazily { How::Lazy } else { one.how() };
         if let Some(position) = self.positions.get(external.name.as_str()) {
             let planned = &mut self.planned[*position];
             planned.how = planned.how.min(how);
@@ -187,7 +187,7 @@ impl<'g> Walk<'g> {
             name: external.name.clone(),
             kind: external.kind,
             how,
-            location: self.graph.place(&self.graph.graph[importer], use_.location),
+            location: self.graph.place(&self.graph.graph[importer], one.location),
             resolved: external.resolved,
         });
     }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use hr_imports::{FileImports, Form as ImportForm, Import};
+use hr_imports::{Form as ImportForm, Import};
 
 use crate::finder::{Finder, Form, FoundId, Kind, Lookup};
+use crate::scan::SourceFile;
 
 /// What one import leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,25 +29,32 @@ pub(crate) struct ExternalName {
     pub(crate) loads: bool,
 }
 
-/// The first-party files that an import leads to, parent packages included.
-pub(crate) fn first_party_files(found: &FileImports, finder: &mut Finder<'_>) -> Vec<PathBuf> {
+/// The first-party files that a file leads to: its own packages, what it imports, and the packages of that.
+pub(crate) fn first_party_files(file: &SourceFile, finder: &mut Finder<'_>) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for import in &found.imports {
+    add_files_of(file.module.rsplit_once('.').map_or("", |(package, _)| package), finder, &mut files);
+    let Some(scanned) = &file.scanned else { return files };
+    for import in &scanned.found.imports {
         for reference in references(import, finder) {
-            let Reference::FirstParty(id) = reference else { continue };
-            let name = finder.get(id).name.clone();
-            let mut parent = None;
-            for part in name.split('.') {
-                let Some(child) = finder.child(parent, part) else { break };
-                let module = finder.get(child);
-                if module.kind == Kind::FirstParty {
-                    files.extend(module.file.clone());
-                }
-                parent = Some(child);
+            if let Reference::FirstParty(id) = reference {
+                let name = finder.get(id).name.clone();
+                add_files_of(&name, finder, &mut files);
             }
         }
     }
     files
+}
+
+fn add_files_of(module: &str, finder: &mut Finder<'_>, files: &mut Vec<PathBuf>) {
+    let mut parent = None;
+    for part in module.split('.') {
+        let Some(child) = finder.child(parent, part) else { break };
+        let found = finder.get(child);
+        if found.kind == Kind::FirstParty {
+            files.extend(found.file.clone());
+        }
+        parent = Some(child);
+    }
 }
 
 /// Everything one import leads to, in the order in which Python would load it.
@@ -80,7 +88,7 @@ pub(crate) fn references(import: &Import, finder: &mut Finder<'_>) -> Vec<Refere
         match finder.child(Some(id), &name.name) {
             Some(child) => references.extend(present(child, finder)),
             None if is_namespace => {
-                absent(&format!("{module}.{}", name.name), deepest, finder, &mut references)
+                absent(&format!("{module}.{}", name.name), deepest, finder, &mut references);
             }
             None => {}
         }

@@ -1,6 +1,6 @@
 //! Scans a project: walks it, parses what changed, follows imports to first-party files not seen yet.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use hr_imports::{FileImports, Location, ModuleName, Problem as FileProblem};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::cache::{Cache, Known};
 use crate::finder::Finder;
 use crate::graph::{Problem, ProjectGraph};
 use crate::interpreter::Interpreter;
@@ -43,23 +44,35 @@ pub struct Stamp {
     pub mtime_ns: i128,
     /// Number of the inode; 0 where there are none.
     pub inode: u64,
+    /// Time of the last change of content or attributes, in nanoseconds since 1970. Unlike that of the last
+    /// modification no program can set it. 0 where there is none.
+    pub ctime_ns: i128,
 }
 
 impl Stamp {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let mtime_ns = metadata.modified().map_or(0, nanoseconds);
         #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        let (inode, ctime_ns) = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.ino(), i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec()))
+        };
         #[cfg(not(unix))]
-        let inode = 0;
-        Self { size: metadata.len(), mtime_ns, inode }
+        let (inode, ctime_ns) = (0, 0);
+        Self { size: metadata.len(), mtime_ns, inode, ctime_ns }
     }
 
-    /// Whether a file with this stamp, read at `read_ns`, could have changed since without its stamp changing:
-    /// time stamps tick in steps of up to a few milliseconds, on some file systems of two seconds.
+    /// Whether a file with this stamp, read at `read_ns`, could have changed since without its stamp changing. Times
+    /// of change are the kernel's and tick at least every 10 ms; times of modification are rounded to two seconds by
+    /// some file systems.
     pub(crate) fn is_racy(self, read_ns: i128) -> bool {
+        const TICK_NS: i128 = 20_000_000;
         const STEP_NS: i128 = 2_000_000_000;
-        self.mtime_ns + STEP_NS > read_ns
+        if self.ctime_ns == 0 || self.mtime_ns % 1_000_000_000 == 0 {
+            self.mtime_ns.max(self.ctime_ns) + STEP_NS > read_ns
+        } else {
+            self.mtime_ns.max(self.ctime_ns) + TICK_NS > read_ns
+        }
     }
 }
 
@@ -90,7 +103,10 @@ pub(crate) struct SourceFile {
     pub(crate) path: PathBuf,
     pub(crate) module: String,
     pub(crate) is_package: bool,
-    pub(crate) scanned: Option<Scanned>,
+    /// `None` for what has no source: bytecode and extension modules.
+    pub(crate) scanned: Option<Arc<Scanned>>,
+    /// Tells versions of the file apart: a hash of its content, or of its stamp where the content is not read.
+    pub(crate) version: u64,
 }
 
 /// Scans a project from scratch, or from the cache that the options name. Never fails: what cannot be read is a
@@ -105,13 +121,16 @@ pub struct Scanner {
     project: Project,
     interpreter: Interpreter,
     options: ScanOptions,
-    known: HashMap<PathBuf, Scanned>,
+    known: Known,
+    cache: Option<Cache>,
 }
 
 impl Scanner {
-    /// A scanner that has seen nothing yet.
+    /// A scanner that knows what the cache holds, if there is one.
     pub fn new(project: Project, interpreter: Interpreter, options: ScanOptions) -> Self {
-        Self { project, interpreter, options, known: HashMap::new() }
+        let cache = options.cache_dir.as_ref().map(|directory| Cache::new(directory, &project, &interpreter));
+        let known = cache.as_ref().map(Cache::load).unwrap_or_default();
+        Self { project, interpreter, options, known, cache }
     }
 
     /// The state of the project as it is on disk now.
@@ -127,14 +146,11 @@ impl Scanner {
             for outcome in read {
                 match outcome {
                     Ok(file) => {
-                        let imports = file.scanned.as_ref().map(|scanned| Arc::clone(&scanned.found));
-                        for path in
-                            imports.iter().flat_map(|found| resolve::first_party_files(found, &mut finder))
-                        {
+                        for path in resolve::first_party_files(&file, &mut finder) {
                             if requested.insert(path.clone())
                                 && let Some((module, is_package)) = self.project.module_name(&path)
                             {
-                                next.push(SourceFile { path, module, is_package, scanned: None });
+                                next.push(SourceFile { path, module, is_package, scanned: None, version: 0 });
                             }
                         }
                         files.insert(file.path.clone(), file);
@@ -144,9 +160,13 @@ impl Scanner {
             }
             pending = next;
         }
-        self.known =
+        let now: Known =
             files.values().filter_map(|file| Some((file.path.clone(), file.scanned.clone()?))).collect();
-        ProjectGraph::build(&self.project, &mut finder, files.into_values().collect(), problems)
+        if let Some(cache) = &self.cache {
+            cache.store(&self.known, &now);
+        }
+        self.known = now;
+        ProjectGraph::build(&self.project, &mut finder, files.into_values().collect(), &problems)
     }
 
     /// The project that is scanned.
@@ -186,12 +206,12 @@ fn source_file(project: &Project, path: PathBuf) -> Option<SourceFile> {
         }
         _ => return None,
     };
-    Some(SourceFile { path, module, is_package, scanned: None })
+    Some(SourceFile { path, module, is_package, scanned: None, version: 0 })
 }
 
 fn read_all(
     files: Vec<SourceFile>,
-    known: &HashMap<PathBuf, Scanned>,
+    known: &Known,
     interpreter: &Interpreter,
 ) -> Vec<Result<SourceFile, (PathBuf, FileProblem)>> {
     let target = interpreter.target();
@@ -200,8 +220,13 @@ fn read_all(
         .map(|mut file| {
             if has_source(&file.path) {
                 let name = ModuleName { name: &file.module, is_package: file.is_package };
-                let scanned = read(&file.path, known.get(&file.path), name, &target);
-                file.scanned = Some(scanned.map_err(|error| (file.path.clone(), unreadable(&error)))?);
+                let scanned = read(&file.path, known.get(&file.path), name, &target)
+                    .map_err(|error| (file.path.clone(), unreadable(&error)))?;
+                file.version = scanned.hash;
+                file.scanned = Some(scanned);
+            } else if let Ok(metadata) = std::fs::metadata(&file.path) {
+                let stamp = Stamp::of(&metadata);
+                file.version = xxhash_rust::xxh3::xxh3_64(format!("{stamp:?}").as_bytes());
             }
             Ok(file)
         })
@@ -219,17 +244,17 @@ fn unreadable(error: &std::io::Error) -> FileProblem {
 
 fn read(
     path: &Path,
-    known: Option<&Scanned>,
+    known: Option<&Arc<Scanned>>,
     module: ModuleName<'_>,
     target: &hr_imports::Target,
-) -> std::io::Result<Scanned> {
+) -> std::io::Result<Arc<Scanned>> {
     let stamp = Stamp::of(&std::fs::metadata(path)?);
     let known = known.filter(|known| known.module == module.name && known.is_package == module.is_package);
     if let Some(known) = known
         && known.stamp == stamp
         && !stamp.is_racy(known.read_ns)
     {
-        return Ok(known.clone());
+        return Ok(Arc::clone(known));
     }
     let read_ns = nanoseconds(SystemTime::now());
     let bytes = std::fs::read(path)?;
@@ -238,7 +263,8 @@ fn read(
         Some(known) if known.hash == hash && known.stamp.size == stamp.size => Arc::clone(&known.found),
         _ => Arc::new(hr_imports::scan_bytes(&bytes, module, target)),
     };
-    Ok(Scanned { stamp, read_ns, hash, module: module.name.to_owned(), is_package: module.is_package, found })
+    let (module, is_package) = (module.name.to_owned(), module.is_package);
+    Ok(Arc::new(Scanned { stamp, read_ns, hash, module, is_package, found }))
 }
 
 /// Turns a problem of a file into one of the project.

@@ -141,12 +141,11 @@ impl<'a> Collector<'a, '_> {
             if name.is_empty() {
                 continue; // what recovery from a syntax error leaves behind
             }
-            match asname {
-                Some(alias) => self.names.bind(alias, name.to_string()),
-                None => {
-                    let top = name.split('.').next().unwrap_or(name);
-                    self.names.bind(top, top.to_owned());
-                }
+            if let Some(alias) = asname {
+                self.names.bind(alias, name.to_string());
+            } else {
+                let top = name.split('.').next().unwrap_or(name);
+                self.names.bind(top, top.to_owned());
             }
             let alias = asname.as_ref().map(ToString::to_string);
             let context = self.statement_context(statement.is_lazy);
@@ -239,10 +238,9 @@ impl<'a> Collector<'a, '_> {
 /// Puts the consequences of a verdict into a context.
 fn enter(context: &mut Context, verdict: Verdict) {
     match (verdict.value, verdict.basis) {
-        (None, _) => {}
         (Some(false), Basis::Typing) => context.typing = true,
         (Some(true), Basis::Main) => context.main_only = true,
-        (Some(true), Basis::Typing | Basis::Constant) | (Some(false), Basis::Main) => {}
+        (None, _) | (Some(true), Basis::Typing | Basis::Constant) | (Some(false), Basis::Main) => {}
         (Some(false), Basis::Platform | Basis::Constant) => context.branch = Branch::NotTaken,
         (Some(true), Basis::Platform) => {
             if context.branch == Branch::Unconditional {

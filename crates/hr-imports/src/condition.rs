@@ -176,7 +176,6 @@ fn version_value(expr: &Expr, names: &Names, target: &Target) -> Option<Version>
             "sys.version_info" => Some(Version::Prefix(vec![major, minor])),
             "sys.version_info.major" => Some(Version::Number(major)),
             "sys.version_info.minor" => Some(Version::Number(minor)),
-            "sys.hexversion" => None,
             _ => None,
         },
     }

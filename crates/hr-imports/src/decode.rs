@@ -21,14 +21,14 @@ pub fn decode(bytes: &[u8]) -> (Cow<'_, str>, Option<Problem>) {
         return utf8(body, None);
     };
     let codec = Codec::of(&label);
-    if has_mark && codec != Some(Codec::Utf8) {
+    if has_mark && !agrees_with_mark(&label) {
         let (text, _) = utf8(body, None);
         let message = format!("encoding problem: {label} with a UTF-8 byte order mark");
         return (text, Some(Problem { location: Location { line, column: 1 }, message }));
     }
     match codec {
         Some(Codec::Utf8) => utf8(body, Some(&label)),
-        Some(Codec::Ascii) => single_byte(body, &label, |byte| byte.is_ascii()),
+        Some(Codec::Ascii) => single_byte(body, &label, u8::is_ascii),
         Some(Codec::Latin1) => (encoding_rs::mem::decode_latin1(body), None),
         Some(Codec::Windows1252) => {
             let (text, problem) = other(body, encoding_rs::WINDOWS_1252, &label);
@@ -45,6 +45,14 @@ pub fn decode(bytes: &[u8]) -> (Cow<'_, str>, Option<Problem>) {
             (text, Some(Problem { location: Location { line, column: 1 }, message }))
         }
     }
+}
+
+/// Whether a declaration may follow a byte order mark: unlike elsewhere, `utf8` is not good enough there.
+///
+/// Source: `get_normal_name` and `check_coding_spec` in `Parser/tokenizer/helpers.c`.
+fn agrees_with_mark(label: &str) -> bool {
+    let normal = label.to_ascii_lowercase().replace('_', "-");
+    normal == "utf-8" || normal.starts_with("utf-8-")
 }
 
 /// The codecs that Python and the WHATWG registry do not agree upon, and the rest.

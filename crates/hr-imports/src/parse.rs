@@ -46,7 +46,9 @@ fn walk(text: &str, parsed: &Parsed<Mod>, module: ModuleName<'_>, target: &Targe
         let location = positions.of(error.range().start());
         found.problems.push(Problem { location, message: format!("syntax error: {error}") });
     }
+    // As Python does, report the first error only: what follows is mostly its consequence.
     found.problems.sort_by_key(|problem| problem.location);
+    found.problems.truncate(1);
     found.fingerprint = fingerprint::of_tokens(text, parsed.tokens(), &positions);
     found
 }

@@ -1,4 +1,4 @@
-//! Small trees from the test suites of CPython, Ruff, grimp, tach, deptry and others, with what they import.
+//! Small trees from the test suites of `CPython`, Ruff, grimp, tach, deptry and others, with what they import.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,9 +81,13 @@ fn check(case: &Case) -> Vec<String> {
     let unresolved: Vec<String> = graph
         .unresolved()
         .iter()
-        .map(|unresolved| match unresolved.written.starts_with('.') {
-            true => format!("{}: {}", unresolved.importer, unresolved.written),
-            false => unresolved.written.clone(),
+        .map(|unresolved| {
+            let is_relative = unresolved.written.starts_with('.');
+            if is_relative {
+                format!("{}: {}", unresolved.importer, unresolved.written)
+            } else {
+                unresolved.written.clone()
+            }
         })
         .collect();
     expect(

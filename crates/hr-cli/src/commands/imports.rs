@@ -1,0 +1,149 @@
+//! `hr imports`: what a project imports, how and where.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use hr_graph::{Kind, Usage};
+use serde::Serialize;
+
+use crate::analysis::{Analysis, Subject, print};
+
+/// Version of the JSON output; raised when a field changes its meaning or goes away.
+const SCHEMA: u32 = 1;
+
+/// List the modules a project imports, in the order in which a template would import them.
+#[derive(Debug, Args)]
+pub(crate) struct Imports {
+    /// A package's name, or the path of a package, project or script
+    #[arg(value_name = "PATH|PACKAGE", default_value = ".")]
+    target: String,
+    /// Also list the standard library's modules and the project's own
+    #[arg(long)]
+    all: bool,
+    /// For people, or for tools
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    subject: Subject,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The JSON output.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    packages: &'a [String],
+    python: String,
+    modules: Vec<Module<'a>>,
+    problems: Vec<Problem>,
+}
+
+#[derive(Serialize)]
+struct Module<'a> {
+    #[serde(rename = "module")]
+    name: &'a str,
+    kind: &'static str,
+    how: &'static str,
+    resolved: bool,
+    planned: bool,
+    locations: Vec<Location>,
+}
+
+#[derive(Serialize)]
+struct Location {
+    file: String,
+    line: u32,
+    column: u32,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    #[serde(flatten)]
+    location: Location,
+    message: String,
+}
+
+/// Prints the list.
+pub(crate) fn run(arguments: &Imports) -> anyhow::Result<ExitCode> {
+    let analysis = arguments.subject.analyse(Some(&arguments.target))?;
+    let usages: Vec<Usage> = analysis
+        .graph
+        .usages(&analysis.options)
+        .into_iter()
+        .filter(|usage| arguments.all || usage.kind == Kind::ThirdParty)
+        .collect();
+    print(&match arguments.format {
+        Format::Text => text(&usages),
+        Format::Json => json(&analysis, &usages)?,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(usages: &[Usage]) -> String {
+    let width = usages.iter().map(|usage| usage.name.chars().count()).max().unwrap_or(0).min(40);
+    let mut text = String::new();
+    for usage in usages {
+        let how = usage.how.as_str();
+        let place = usage.places.first().map(ToString::to_string).unwrap_or_default();
+        let _ = write!(text, "{:width$}  {how:11}  {place}", usage.name);
+        if let Some(more @ 1..) = usage.places.len().checked_sub(1) {
+            let _ = write!(text, " (+{more})");
+        }
+        if !usage.resolved {
+            text.push_str("  not installed");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn json(analysis: &Analysis, usages: &[Usage]) -> anyhow::Result<String> {
+    let planned: BTreeSet<String> =
+        analysis.graph.plan(&analysis.options).modules.into_iter().map(|module| module.name).collect();
+    let document = Document {
+        version: SCHEMA,
+        packages: analysis.project.packages(),
+        python: analysis.python(),
+        modules: usages
+            .iter()
+            .map(|usage| Module {
+                name: &usage.name,
+                kind: usage.kind.as_str(),
+                how: usage.how.as_str(),
+                resolved: usage.resolved,
+                planned: planned.contains(&usage.name),
+                locations: usage
+                    .places
+                    .iter()
+                    .map(|place| Location {
+                        file: place.file.to_string_lossy().into_owned(),
+                        line: place.line,
+                        column: place.column,
+                    })
+                    .collect(),
+            })
+            .collect(),
+        problems: analysis
+            .graph
+            .problems()
+            .iter()
+            .map(|problem| Problem {
+                location: Location {
+                    file: problem.file.to_string_lossy().into_owned(),
+                    line: problem.line,
+                    column: problem.column,
+                },
+                message: problem.message.clone(),
+            })
+            .collect(),
+    };
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
