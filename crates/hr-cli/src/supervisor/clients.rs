@@ -12,8 +12,8 @@ use super::{GRACE, Stopping, Supervisor, voice};
 /// A stream on which one request is answered.
 pub(crate) type Answer = Channel<Reply, Request>;
 
-/// How often a run may find its template dead before it gives up.
-const TRIES: u32 = 3;
+/// How often a run may find its template dead or out of date before it gives up.
+const TRIES: u32 = 4;
 
 /// Answers that clients have not taken in yet.
 #[derive(Default)]
@@ -79,7 +79,7 @@ impl Supervisor {
             Request::Stop { run } => self.stop(run, answer),
             Request::Update => {
                 self.refresh.request(Purpose::Update(answer));
-                let done = self.refresh.advance(&mut self.tree);
+                let done = self.refresh.advance();
                 self.refreshed(done);
             }
             Request::Status => {
@@ -112,9 +112,12 @@ impl Supervisor {
         if self.pending.is_empty() {
             return;
         }
-        let Some(template) = self.refresh.template().filter(|id| self.tree.is_alive(*id)) else {
-            self.refresh.revive();
-            let done = self.refresh.advance(&mut self.tree);
+        let Some(template) = self.refresh.valid_template(&self.tree) else {
+            if self.refresh.is_idle() {
+                self.give_up_hopeless();
+                self.refresh.request(Purpose::Revive);
+            }
+            let done = self.refresh.advance();
             return self.refreshed(done);
         };
         for pending in std::mem::take(&mut self.pending) {
@@ -126,6 +129,21 @@ impl Supervisor {
                 }
                 Err(error) => self.answers.send(pending.answer, &cannot_fork(&error.to_string())),
             }
+        }
+    }
+
+    /// A template that is out of date again and again, as soon as it is built, will not serve the runs that wait.
+    fn give_up_hopeless(&mut self) {
+        for pending in &mut self.pending {
+            pending.tries_left -= 1;
+        }
+        let (hopeless, waiting) =
+            std::mem::take(&mut self.pending).into_iter().partition(|pending| pending.tries_left == 0);
+        self.pending = waiting;
+        let hopeless: Vec<PendingRun> = hopeless;
+        for pending in hopeless {
+            let message = "the files that the template has loaded keep changing";
+            self.answers.send(pending.answer, &cannot_fork(message));
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) enum Purpose {
     Open(Answer),
     /// The client asks for an update.
     Update(Answer),
-    /// A run is wanted and the template is dead.
+    /// A run is wanted, and the template is dead or has loaded what has changed since.
     Revive,
 }
 
@@ -90,7 +90,13 @@ impl Refresh {
         self.project.is_some()
     }
 
-    /// The snapshot that runs are forked from. It may have died.
+    /// The snapshot that a run may be forked from at this moment, if there is one.
+    pub(crate) fn valid_template(&self, tree: &SnapshotTree) -> Option<SnapshotId> {
+        let current = self.current.as_ref()?;
+        (tree.is_alive(current.snapshot) && current.is_valid()).then_some(current.snapshot)
+    }
+
+    /// The snapshot that runs are forked from. It may have died, and its inputs may have changed.
     pub(crate) fn template(&self) -> Option<SnapshotId> {
         self.current.as_ref().map(|current| current.snapshot)
     }
@@ -147,23 +153,18 @@ impl Refresh {
         self.queue.push_back(purpose);
     }
 
-    /// Asks for a template, unless one is on its way.
-    pub(crate) fn revive(&mut self) {
-        if matches!(self.work, Work::Idle) && self.queue.is_empty() {
-            self.queue.push_back(Purpose::Revive);
-        }
+    /// Whether nothing is under way, nor in the queue.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.work, Work::Idle) && self.queue.is_empty()
     }
 
     /// Begins the next work in the queue if there is none under way.
-    pub(crate) fn advance(&mut self, tree: &mut SnapshotTree) -> Vec<Outcome> {
+    pub(crate) fn advance(&mut self) -> Vec<Outcome> {
         if !matches!(self.work, Work::Idle) {
             return Vec::new();
         }
         match self.queue.pop_front() {
             None => Vec::new(),
-            Some(Purpose::Revive) if self.scan.is_some() => {
-                self.build(tree, Purpose::Revive, Change::default(), &Decision::Rebuild)
-            }
             Some(purpose) => {
                 if let Some((_, scans)) = &self.project {
                     scans.request();
@@ -288,7 +289,7 @@ impl Refresh {
         };
         let mut outcomes: Vec<_> = answer(purpose, reply).into_iter().collect();
         outcomes.push(Outcome::Ready);
-        outcomes.extend(self.advance(tree));
+        outcomes.extend(self.advance());
         outcomes
     }
 
@@ -306,7 +307,7 @@ impl Refresh {
         } else {
             outcomes.push(Outcome::NoTemplate(message));
         }
-        outcomes.extend(self.advance(tree));
+        outcomes.extend(self.advance());
         outcomes
     }
 }

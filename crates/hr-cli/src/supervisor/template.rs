@@ -65,6 +65,11 @@ impl Current {
         self.modules.iter().chain(excluded).cloned().collect()
     }
 
+    /// Whether everything it has loaded is still what it was.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.inputs.hold()
+    }
+
     /// Files it has loaded and that are no longer what they were.
     pub(crate) fn changed_files(&self) -> Vec<OsString> {
         self.inputs.changed()
