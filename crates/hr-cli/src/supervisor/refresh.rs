@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use hr_forkserver::protocol::{Failure, Open, Reply, SnapshotId, TargetInterpreter, TemplateState, Update};
 use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
@@ -53,7 +53,6 @@ struct Building {
     build: Build,
     purpose: Purpose,
     change: Change,
-    started: SystemTime,
     /// Whether it is a layer on the current template.
     on_top: bool,
 }
@@ -208,7 +207,6 @@ impl Refresh {
             first_party: scan.first_party.clone(),
             import_limit: IMPORT_LIMIT,
         };
-        let started = SystemTime::now();
         let (build, on_top) = match (decision, &self.current) {
             (Decision::Keep, _) => return self.finish(tree, purpose, &change, false),
             (Decision::Layer(modules), Some(base)) => {
@@ -222,7 +220,7 @@ impl Refresh {
         self.output.clear();
         match build {
             Ok(build) => {
-                self.work = Work::Building(Box::new(Building { build, purpose, change, started, on_top }));
+                self.work = Work::Building(Box::new(Building { build, purpose, change, on_top }));
                 Vec::new()
             }
             Err(error) => self.fail(tree, purpose, &error),
@@ -236,10 +234,10 @@ impl Refresh {
         let Work::Building(building) = std::mem::replace(&mut self.work, Work::Idle) else {
             return Vec::new();
         };
-        let Building { purpose, change, started, on_top, .. } = *building;
+        let Building { purpose, change, on_top, .. } = *building;
         match result {
             Ok(template) => {
-                self.swap(tree, template, started, on_top);
+                self.swap(tree, template, on_top);
                 self.finish(tree, purpose, &change, true)
             }
             // What the layer was to stand on may have died meanwhile.
@@ -255,11 +253,11 @@ impl Refresh {
         }
     }
 
-    fn swap(&mut self, tree: &mut SnapshotTree, template: Template, started: SystemTime, on_top: bool) {
+    fn swap(&mut self, tree: &mut SnapshotTree, template: Template, on_top: bool) {
         let old = self.current.take();
         let new = match &old {
-            Some(base) if on_top => base.layered(template, started),
-            Some(_) | None => Current::built(template, started),
+            Some(base) if on_top => base.layered(template),
+            Some(_) | None => Current::built(template),
         };
         if let Some(old) = old {
             // Its runs go on undisturbed; it ends with the last of them.
