@@ -57,6 +57,13 @@ struct Building {
     on_top: bool,
 }
 
+/// The project, as the client described it.
+struct Opened {
+    interpreter: TargetInterpreter,
+    scans: ScanThread,
+    spares: usize,
+}
+
 /// What an update found.
 #[derive(Default)]
 struct Change {
@@ -68,7 +75,7 @@ struct Change {
 /// The template, and the work on the next one.
 pub(crate) struct Refresh {
     mask: SigSet,
-    project: Option<(TargetInterpreter, ScanThread)>,
+    project: Option<Opened>,
     scan: Option<Scan>,
     current: Option<Current>,
     work: Work,
@@ -100,14 +107,19 @@ impl Refresh {
         self.current.as_ref().map(|current| current.snapshot)
     }
 
+    /// How many runs the client wants forked ahead of time.
+    pub(crate) fn spares(&self) -> usize {
+        self.project.as_ref().map_or(0, |project| project.spares)
+    }
+
     /// What becomes readable when a scan is there.
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
-        self.project.as_ref().map(|(_, scans)| scans.wake())
+        self.project.as_ref().map(|project| project.scans.wake())
     }
 
     /// The scan that is there.
     pub(crate) fn scanned(&self) -> Option<Scan> {
-        self.project.as_ref()?.1.take()
+        self.project.as_ref()?.scans.take()
     }
 
     /// When [`Refresh::on_overdue`] must be called.
@@ -139,7 +151,8 @@ impl Refresh {
         match ScanThread::start(open) {
             Ok(scans) => {
                 scans.request();
-                self.project = Some((open.interpreter.clone(), scans));
+                let spares = usize::try_from(open.spares).unwrap_or(usize::MAX);
+                self.project = Some(Opened { interpreter: open.interpreter.clone(), scans, spares });
                 self.work = Work::Scanning(Purpose::Open(answer));
                 Vec::new()
             }
@@ -165,8 +178,8 @@ impl Refresh {
         match self.queue.pop_front() {
             None => Vec::new(),
             Some(purpose) => {
-                if let Some((_, scans)) = &self.project {
-                    scans.request();
+                if let Some(project) = &self.project {
+                    project.scans.request();
                     self.work = Work::Scanning(purpose);
                     return Vec::new();
                 }
@@ -200,7 +213,8 @@ impl Refresh {
         change: Change,
         decision: &Decision,
     ) -> Vec<Outcome> {
-        let (Some((interpreter, _)), Some(scan)) = (&self.project, &self.scan) else { return Vec::new() };
+        let (Some(project), Some(scan)) = (&self.project, &self.scan) else { return Vec::new() };
+        let interpreter = &project.interpreter;
         let plan = |modules: Vec<String>| Plan {
             modules,
             sys_path: interpreter.sys_path.clone(),
