@@ -80,7 +80,10 @@ impl<I: Interpreter> Paused<I> {
                 Ok(Next::Paused) => {}
                 Err(_) => end(&[]),
                 Ok(Next::Run(run)) => self.become_run(|| *run),
-                Ok(Next::Spare(jobs)) => self.become_run(|| NewRun::from_job(jobs)),
+                Ok(Next::Spare(jobs)) => {
+                    self.interpreter.warm_up();
+                    self.become_run(|| NewRun::from_job(jobs))
+                }
                 Ok(Next::Snapshot(socket)) => {
                     match Self::new(self.interpreter, socket.into(), self.mask) {
                         Ok(snapshot) => self = snapshot,
