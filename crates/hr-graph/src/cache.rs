@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::interpreter::Interpreter;
@@ -31,7 +32,7 @@ pub(crate) struct Cache {
 }
 
 /// What is known of files, by their paths.
-pub(crate) type Known = HashMap<PathBuf, Arc<Scanned>>;
+pub(crate) type Known = FxHashMap<PathBuf, Arc<Scanned>>;
 
 impl Cache {
     pub(crate) fn new(directory: &Path, project: &Project, interpreter: &Interpreter) -> Self {
