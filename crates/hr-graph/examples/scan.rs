@@ -17,7 +17,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = ScanOptions { cache_dir, ..ScanOptions::default() };
     let graph = hr_graph::scan(&project, &interpreter, &options);
     for module in graph.plan(&options).modules {
-        println!("{} ({}, {}) at {}", module.name, module.kind.as_str(), module.how.as_str(), module.location);
+        println!(
+            "{} ({}, {}) at {}",
+            module.name,
+            module.kind.as_str(),
+            module.how.as_str(),
+            module.location
+        );
     }
     for problem in graph.problems() {
         eprintln!("{}:{}:{} {}", problem.file.display(), problem.line, problem.column, problem.message);

@@ -3,7 +3,7 @@
 //! Source: <https://docs.python.org/3/reference/import.html#the-path-based-finder> and, for what wins where several
 //! things have the same name, `FileFinder.find_spec` in `Lib/importlib/_bootstrap_external.py`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ pub(crate) struct Finder<'a> {
     project: &'a Project,
     search_path: Vec<PathBuf>,
     has_stdlib: bool,
-    listings: FxHashMap<PathBuf, Arc<Listing>>,
+    listings: FxHashMap<OsString, Arc<Listing>>,
     found: Vec<Found>,
     top_level: Children,
     /// Of each module found.
@@ -113,7 +113,9 @@ impl<'a> Finder<'a> {
 
     /// Takes over what is known of directories already.
     pub(crate) fn add_listings(&mut self, listings: Vec<(PathBuf, Listing)>) {
-        self.listings.extend(listings.into_iter().map(|(directory, listing)| (directory, Arc::new(listing))));
+        self.listings.extend(
+            listings.into_iter().map(|(directory, listing)| (directory.into_os_string(), Arc::new(listing))),
+        );
     }
 
     /// How many modules were found so far: one more than the highest number.
@@ -257,7 +259,14 @@ impl<'a> Finder<'a> {
             .map(|directory| directory.join(name))
             .filter(|package| package.is_dir())
             .collect();
-        Found { name: name.to_owned(), parent: None, form: Form::Builtin, kind: Kind::Stdlib, file: None, locations }
+        Found {
+            name: name.to_owned(),
+            parent: None,
+            form: Form::Builtin,
+            kind: Kind::Stdlib,
+            file: None,
+            locations,
+        }
     }
 
     /// The file that Python would load for a name. Source is preferred here to an extension module of the same
@@ -287,11 +296,11 @@ impl<'a> Finder<'a> {
     }
 
     fn listing(&mut self, directory: &Path) -> Arc<Listing> {
-        if let Some(listing) = self.listings.get(directory) {
+        if let Some(listing) = self.listings.get(directory.as_os_str()) {
             return Arc::clone(listing);
         }
         let listing = Arc::new(Listing::read(directory, self.interpreter.version));
-        self.listings.insert(directory.to_owned(), Arc::clone(&listing));
+        self.listings.insert(directory.as_os_str().to_owned(), Arc::clone(&listing));
         listing
     }
 }

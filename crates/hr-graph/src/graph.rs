@@ -1,6 +1,7 @@
 //! The graph of a project's own modules, and what they import from others.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -132,7 +133,8 @@ pub struct ProjectGraph {
     pub(crate) entry: Entry,
     pub(crate) graph: StableDiGraph<Module, Dependency>,
     pub(crate) by_name: BTreeMap<String, NodeIndex>,
-    pub(crate) by_file: FxHashMap<PathBuf, NodeIndex>,
+    /// By absolute path. Hashing a `Path` takes it apart; its text will do.
+    pub(crate) by_file: FxHashMap<OsString, NodeIndex>,
     pub(crate) externals: Vec<ExternalName>,
     problems: Vec<Problem>,
     unresolved: Vec<Unresolved>,
@@ -187,7 +189,7 @@ impl ProjectGraph {
             hash: file.version,
         });
         self.by_name.entry(file.module).or_insert(index);
-        self.by_file.insert(file.path, index);
+        self.by_file.insert(file.path.into_os_string(), index);
     }
 
     /// Where several files have one name, that name means the one Python would load.
@@ -199,7 +201,7 @@ impl ProjectGraph {
             let lookup = finder.look_up(name);
             if let Some(id) = lookup.deepest.filter(|_| lookup.complete)
                 && let Some(file) = &finder.get(id).file
-                && let Some(found) = self.by_file.get(file)
+                && let Some(found) = self.by_file.get(file.as_os_str())
             {
                 *index = *found;
             }
@@ -252,7 +254,7 @@ impl ProjectGraph {
             .all()
             .map(|found| {
                 let file = found.file.as_ref().filter(|_| found.kind == Kind::FirstParty)?;
-                self.by_file.get(file).copied()
+                self.by_file.get(file.as_os_str()).copied()
             })
             .collect()
     }
@@ -324,7 +326,10 @@ impl ProjectGraph {
     }
 
     pub(crate) fn index_of_file(&self, file: &Path) -> Option<NodeIndex> {
-        self.by_file.get(file).or_else(|| self.by_file.get(&self.root.join(file))).copied()
+        self.by_file
+            .get(file.as_os_str())
+            .or_else(|| self.by_file.get(self.root.join(file).as_os_str()))
+            .copied()
     }
 
     /// All dependencies between first-party modules, sorted by the names of both.

@@ -1,5 +1,6 @@
 //! Scans a project: walks it, parses what changed, follows imports to first-party files not seen yet.
 
+use std::ffi::OsString;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -147,7 +148,8 @@ impl Scanner {
         let mut files: Vec<SourceFile> = Vec::new();
         let mut problems = Vec::new();
         let mut pending = seed_files(&self.project, &self.interpreter, &mut finder);
-        let mut requested: FxHashSet<PathBuf> = pending.iter().map(|file| file.path.clone()).collect();
+        let mut requested: FxHashSet<OsString> =
+            pending.iter().map(|file| file.path.clone().into_os_string()).collect();
         let mut seen: Vec<bool> = Vec::new();
         while !pending.is_empty() {
             let read = read_all(pending, &self.known, &self.interpreter);
@@ -164,7 +166,7 @@ impl Scanner {
                                 continue;
                             }
                             let Some(path) = finder.get(id).file.clone() else { continue };
-                            if requested.insert(path.clone())
+                            if requested.insert(path.clone().into_os_string())
                                 && let Some((module, is_package)) = self.project.module_name(&path)
                             {
                                 next.push(SourceFile::new(path, module, is_package));
@@ -177,8 +179,10 @@ impl Scanner {
             }
             pending = next;
         }
-        let now: Known =
-            files.iter().filter_map(|file| Some((file.path.clone(), file.scanned.clone()?))).collect();
+        let now: Known = files
+            .iter()
+            .filter_map(|file| Some((file.path.clone().into_os_string(), file.scanned.clone()?)))
+            .collect();
         if let Some(cache) = &self.cache {
             cache.store(&self.known, &now);
         }
@@ -210,7 +214,7 @@ fn seed_files(project: &Project, interpreter: &Interpreter, finder: &mut Finder<
         }
     }
     let mut known = FxHashSet::default();
-    paths.retain(|path| known.insert(path.clone()));
+    paths.retain(|path| known.insert(path.clone().into_os_string()));
     paths.into_par_iter().filter_map(|path| source_file(project, path)).collect()
 }
 
@@ -241,7 +245,7 @@ fn read_all(
         .map(|mut file| {
             if has_source(&file.path) {
                 let name = ModuleName { name: &file.module, is_package: file.is_package };
-                let scanned = read(&file.path, known.get(&file.path), name, &target)
+                let scanned = read(&file.path, known.get(file.path.as_os_str()), name, &target)
                     .map_err(|error| (file.path.clone(), unreadable(&error)))?;
                 file.version = scanned.hash;
                 file.scanned = Some(scanned);

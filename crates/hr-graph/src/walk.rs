@@ -24,7 +24,7 @@ pub(crate) fn walk(directory: &Path, boundary: &Path, version: (u8, u8)) -> Walk
     let installed = directory.components().any(|part| part.as_os_str() == "site-packages");
     let boundary = boundary.canonicalize().unwrap_or_else(|_| boundary.to_owned());
     let walk = Walk { boundary, honours_gitignore: !installed, version };
-    let mut walked = walk.directory(directory, None);
+    let mut walked = walk.directory(directory, None, true);
     walked.files.par_sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
     walked
 }
@@ -54,9 +54,14 @@ impl Ignored {
 }
 
 impl Walk {
-    fn directory(&self, directory: &Path, ignored: Option<&Arc<Ignored>>) -> Walked {
+    fn directory(&self, directory: &Path, ignored: Option<&Arc<Ignored>>, is_top: bool) -> Walked {
         let entries: Vec<_> = std::fs::read_dir(directory).into_iter().flatten().flatten().collect();
-        let own_rules = entries.iter().any(|entry| entry.file_name() == ".gitignore");
+        let has = |name: &str| entries.iter().any(|entry| entry.file_name() == name);
+        // Virtual environments are recognised as `is_environment` does it, without asking the file system again.
+        if !is_top && (has("pyvenv.cfg") || (has("conda-meta") && has("bin"))) {
+            return Walked::default();
+        }
+        let own_rules = has(".gitignore");
         let rules = (own_rules && self.honours_gitignore).then(|| {
             let rules = Gitignore::new(directory.join(".gitignore")).0;
             Arc::new(Ignored { rules, above: ignored.cloned() })
@@ -90,11 +95,8 @@ impl Walk {
             }
         }
         walked.listings.push((directory.to_owned(), listing));
-        let parts: Vec<Walked> = below
-            .into_par_iter()
-            .filter(|directory| !is_environment(directory))
-            .map(|directory| self.directory(&directory, ignored))
-            .collect();
+        let parts: Vec<Walked> =
+            below.into_par_iter().map(|directory| self.directory(&directory, ignored, false)).collect();
         for mut part in parts {
             walked.files.append(&mut part.files);
             walked.listings.append(&mut part.listings);
@@ -105,7 +107,10 @@ impl Walk {
     fn is_candidate(&self, name: &str, kind: FileType) -> bool {
         if kind.is_dir() {
             !name.starts_with('.')
-                && !matches!(name, "__pycache__" | "node_modules" | "site-packages" | "dist-packages" | "__pypackages__")
+                && !matches!(
+                    name,
+                    "__pycache__" | "node_modules" | "site-packages" | "dist-packages" | "__pypackages__"
+                )
         } else {
             kind.is_file() && module_file(name, self.version).is_some_and(|(_, what)| what != Offer::NOTHING)
         }
@@ -122,9 +127,4 @@ impl Walk {
                         .is_some_and(|parent| parent.starts_with(&real))
             })
     }
-}
-
-/// Whether a directory is a virtual environment: made by `venv`, or by conda.
-fn is_environment(directory: &Path) -> bool {
-    crate::project::is_environment(directory)
 }

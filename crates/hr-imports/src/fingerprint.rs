@@ -68,6 +68,7 @@ impl Digest {
 /// The fingerprint of a parsed text.
 pub(crate) fn of_tokens(text: &str, tokens: &Tokens, positions: &Positions<'_>) -> Fingerprint {
     let mut digest = Digest::default();
+    let mut lines = positions.lines();
     let significant: Vec<_> = tokens
         .iter()
         .filter(|token| !matches!(token.kind(), TokenKind::Comment | TokenKind::NonLogicalNewline))
@@ -90,19 +91,19 @@ pub(crate) fn of_tokens(text: &str, tokens: &Tokens, positions: &Positions<'_>) 
                         matches!(next.kind(), TokenKind::Newline | TokenKind::EndOfFile)
                     }) =>
             {
-                digest.docstring(positions.line(token.start()), &text[token.range()]);
+                digest.docstring(lines.at(token.start()), &text[token.range()]);
                 at_start = false;
             }
             TokenKind::FStringStart | TokenKind::TStringStart => {
                 // One token for the whole literal: blanks inside of it count, as they may be text.
                 let last = end_of_interpolated(&significant, index);
                 let range = token.range().cover(significant[last].range());
-                digest.token(positions.line(token.start()), &text[range]);
+                digest.token(lines.at(token.start()), &text[range]);
                 index = last;
                 at_start = false;
             }
             _ => {
-                digest.token(positions.line(token.start()), &text[token.range()]);
+                digest.token(lines.at(token.start()), &text[token.range()]);
                 at_start = false;
             }
         }
