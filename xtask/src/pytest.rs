@@ -78,8 +78,8 @@ fn command(workspace: &Workspace, environment: &Environment, selection: Selectio
 
 /// `=== 12 passed, 1 skipped in 3.45s ===`
 fn is_closing_line(line: &str) -> bool {
-    let line = line.trim();
-    line.starts_with('=')
+    let line = line.trim().trim_matches('=').trim();
+    (line.starts_with(|first: char| first.is_ascii_digit()) || line.starts_with("no tests ran"))
         && line.contains(" in ")
         && ["passed", "failed", "error", "skipped", "no tests ran"].iter().any(|word| line.contains(word))
 }
@@ -93,6 +93,7 @@ mod tests {
         assert!(is_closing_line("===== 12 passed, 1 skipped in 3.45s ====="));
         assert!(is_closing_line("== 1 failed, 2 errors in 61.00s (0:01:01) =="));
         assert!(!is_closing_line("===== test session starts ====="));
-        assert!(!is_closing_line("12 passed in words"));
+        assert!(is_closing_line("no tests ran in 0.01s"));
+        assert!(!is_closing_line("tests that passed in words"));
     }
 }

@@ -156,10 +156,13 @@ impl Build {
     pub fn handle(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Progress {
         match (event, self.waiting) {
             (TreeEvent::Ready(id), Waiting::Boot) if *id == self.current => {
-                tree.tell(self.current, &Command::Prepare {
-                    sys_path: self.plan.sys_path.clone(),
-                    first_party: self.plan.first_party.clone(),
-                });
+                tree.tell(
+                    self.current,
+                    &Command::Prepare {
+                        sys_path: self.plan.sys_path.clone(),
+                        first_party: self.plan.first_party.clone(),
+                    },
+                );
                 self.advance(tree)
             }
             (TreeEvent::Ready(id), Waiting::Fallback { snapshot, since }) if *id == snapshot => {

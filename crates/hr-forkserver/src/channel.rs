@@ -153,8 +153,7 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
             }
             match self.fill(RecvFlags::empty()) {
                 Ok(0) => return self.ended().map(|()| None),
-                Ok(_) => {}
-                Err(Errno::INTR) => {}
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(Errno::CONNRESET) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
@@ -170,9 +169,8 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
             }
             match self.fill(RecvFlags::DONTWAIT) {
                 Ok(0) => return self.ended().and(Err(ChannelError::Closed)),
-                Ok(_) => {}
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(None),
-                Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -183,7 +181,7 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     }
 
     fn decode(&mut self) -> Result<Option<Received<R>>, ChannelError> {
-        let Some(frame) = self.decoder.next()? else { return Ok(None) };
+        let Some(frame) = self.decoder.next_frame()? else { return Ok(None) };
         let count = usize::from(frame.descriptors);
         if count > self.arrived.len() {
             return Err(ChannelError::Descriptors);

@@ -37,11 +37,11 @@ impl Launch {
     /// Starts the process with `socket` as the descriptor to serve.
     ///
     /// It dies with the calling *thread* until it has taken over, so this belongs on the main one.
-    pub(crate) fn start(&self, socket: OwnedFd) -> io::Result<Launched> {
+    pub(crate) fn start(&self, socket: &OwnedFd) -> io::Result<Launched> {
         let (output, written) = pipe_with(PipeFlags::CLOEXEC)?;
         // Everything this thread starts from here to the end of the call would inherit the socket; it starts
         // one thing.
-        fcntl_setfd(&socket, FdFlags::empty())?;
+        fcntl_setfd(socket, FdFlags::empty())?;
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)

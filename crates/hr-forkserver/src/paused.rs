@@ -10,13 +10,13 @@ use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getpid, getppid};
+use nix::unistd::{Pid, getpid};
 
 use crate::channel::{Channel, ChannelError, Received};
 use crate::interpreter::Interpreter;
+use crate::processes;
 use crate::run::NewRun;
 use crate::sys::{self, Forked};
-use crate::processes;
 
 /// How long a process may take to end after SIGKILL before it is left to the kernel.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
@@ -30,8 +30,7 @@ const TERMINAL_SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::
 /// that are forked from it, the same loop goes on (snapshots), or `interpreter` carries out a call (runs).
 pub fn serve<I: Interpreter>(interpreter: I, socket: OwnedFd) -> ! {
     let mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
-    let supervisor = getppid();
-    match Paused::new(interpreter, socket.into(), mask, supervisor) {
+    match Paused::new(interpreter, socket.into(), mask) {
         Ok(paused) => paused.serve(),
         Err(_) => sys::exit_now(1),
     }
@@ -43,26 +42,18 @@ struct Paused<I> {
     child_ended: SignalFd,
     /// The signal mask of an ordinary process here; runs get it back.
     mask: SigSet,
-    supervisor: Pid,
     runs: HashMap<Pid, RunId>,
-    snapshots: Vec<Pid>,
 }
 
 /// What the process is after a command.
 enum Next {
     Paused,
-    Ended,
     Run(Box<NewRun>),
     Snapshot(OwnedFd),
 }
 
 impl<I: Interpreter> Paused<I> {
-    fn new(
-        interpreter: I,
-        channel: Channel<Report, Command>,
-        mask: SigSet,
-        supervisor: Pid,
-    ) -> nix::Result<Self> {
+    fn new(interpreter: I, channel: Channel<Report, Command>, mask: SigSet) -> nix::Result<Self> {
         let mut blocked = SigSet::from_iter(TERMINAL_SIGNALS);
         blocked.add(Signal::SIGCHLD);
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;
@@ -75,28 +66,27 @@ impl<I: Interpreter> Paused<I> {
         // Between commands the end of the stream tells that the supervisor is gone, and then there may be
         // runs to clean up after. A signal would leave no time for that.
         set_pdeathsig(None)?;
-        let (runs, snapshots) = (HashMap::new(), Vec::new());
-        Ok(Self { interpreter, channel, child_ended, mask, supervisor, runs, snapshots })
+        Ok(Self { interpreter, channel, child_ended, mask, runs: HashMap::new() })
     }
 
     fn serve(mut self) -> ! {
         let hello = Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() };
         if self.channel.send(&hello, Vec::new()).is_err() {
-            self.end();
+            end(&[]);
         }
         loop {
             match self.wait() {
                 Ok(Next::Paused) => {}
-                Ok(Next::Ended) | Err(_) => self.end(),
+                Err(_) => end(&[]),
                 Ok(Next::Run(run)) => self.become_run(*run),
                 Ok(Next::Snapshot(socket)) => {
-                    match Self::new(self.interpreter, socket.into(), self.mask, self.supervisor) {
+                    match Self::new(self.interpreter, socket.into(), self.mask) {
                         Ok(snapshot) => self = snapshot,
                         Err(_) => sys::exit_now(1),
                     }
                     let hello = Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() };
                     if self.channel.send(&hello, Vec::new()).is_err() {
-                        self.end();
+                        end(&[]);
                     }
                 }
             }
@@ -146,21 +136,20 @@ impl<I: Interpreter> Paused<I> {
             Command::Run(job) => return self.fork_run(*job, descriptors),
             Command::Sweep { run } => {
                 let marked = |pid| processes::is_marked(pid, run);
-                processes::sweep(getpid(), &self.snapshots, marked, SWEEP_LIMIT);
+                processes::sweep(getpid(), &[], marked, SWEEP_LIMIT);
                 self.reap()?;
                 self.channel.send(&Report::Swept { run }, Vec::new())?;
             }
-            Command::Retire => return Ok(Next::Ended),
+            Command::Retire { snapshots } => {
+                let keep: Vec<_> = snapshots.into_iter().map(Pid::from_raw).collect();
+                end(&keep);
+            }
         }
         Ok(Next::Paused)
     }
 
     fn import(&mut self, module: String) -> Result<(), ChannelError> {
-        // Imported code may hang, and then nothing would notice the end of the stream.
-        let bound = set_pdeathsig(Signal::SIGKILL).is_ok();
-        if bound && getppid() != self.supervisor {
-            return Err(ChannelError::Closed);
-        }
+        self.bind_to_parent()?;
         // It may start programs, which are to find SIGCHLD as any program does, and it may wait for them.
         let child_ended = SigSet::from(Signal::SIGCHLD);
         let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&child_ended), None);
@@ -171,6 +160,22 @@ impl<I: Interpreter> Paused<I> {
         let _ = set_pdeathsig(None);
         self.reap()?;
         self.channel.send(&Report::Imported { module, micros, outcome }, Vec::new())
+    }
+
+    /// Makes this process die with its parent, for as long as imported code may keep it from noticing that the stream
+    /// has ended.
+    ///
+    /// Its parent is the supervisor, or a snapshot below it that ends with the supervisor.
+    fn bind_to_parent(&self) -> Result<(), ChannelError> {
+        let failed = |error: nix::errno::Errno| ChannelError::Socket(error.into());
+        set_pdeathsig(Signal::SIGKILL).map_err(failed)?;
+        // The signal is not sent for a parent that had ended before; but then the stream has ended as well, which is
+        // reported without being asked for (POLLHUP).
+        let mut stream = [PollFd::new(self.channel.as_fd(), PollFlags::empty())];
+        match poll(&mut stream, PollTimeout::ZERO).map_err(failed)? {
+            0 => Ok(()),
+            _ => Err(ChannelError::Closed),
+        }
     }
 
     fn fork(&mut self) -> std::io::Result<Forked> {
@@ -195,7 +200,6 @@ impl<I: Interpreter> Paused<I> {
                 return Ok(Next::Snapshot(socket));
             }
             Ok(Some((child, handle))) => {
-                self.snapshots.push(child);
                 self.channel.send(&Report::Forked { snapshot, pid: child.as_raw() }, vec![handle])?;
             }
             Err(error) => {
@@ -246,19 +250,17 @@ impl<I: Interpreter> Paused<I> {
                 Ok(WaitStatus::StillAlive) | Err(_) => return Ok(()),
                 Ok(_) => continue,
             };
-            self.snapshots.retain(|snapshot| *snapshot != pid);
             if let Some(run) = self.runs.remove(&pid) {
                 self.channel.send(&Report::Ended { run, status }, Vec::new())?;
             }
         }
     }
+}
 
-    /// Ends this process. Snapshots forked from it live on; they notice by themselves if the supervisor is
-    /// gone. Everything else below it ends first.
-    fn end(&self) -> ! {
-        processes::sweep(getpid(), &self.snapshots, |_| true, SWEEP_LIMIT);
-        sys::exit_now(0)
-    }
+/// Ends this process, and before it everything below it but the snapshots in `keep`.
+fn end(keep: &[Pid]) -> ! {
+    processes::sweep(getpid(), keep, |_| true, SWEEP_LIMIT);
+    sys::exit_now(0)
 }
 
 /// A descriptor for a process just forked. If there is none to be had, the process is not kept either: nobody

@@ -35,8 +35,7 @@ impl NewRun {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a call came without its descriptors"));
         }
         let mut descriptors = descriptors.into_iter();
-        let mut next =
-            || descriptors.next().ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof));
+        let mut next = || descriptors.next().ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof));
         let (working_directory, result) = (next()?, next()?);
         let mut stdio = [None, None, None];
         for (slot, open) in stdio.iter_mut().zip(call.context.stdio) {

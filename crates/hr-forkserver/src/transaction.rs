@@ -88,7 +88,11 @@ impl Transaction {
     pub fn step(&self) -> Step<'_> {
         let Some(module) = self.modules.get(self.next) else { return Step::Finished };
         let budget = MINIMAL_BUDGET.max(self.fork_cost * FORKS_PER_BUDGET);
-        if self.fallback.is_none() || self.since_fallback > budget { Step::Fork } else { Step::Import(module) }
+        if self.fallback.is_none() || self.since_fallback > budget {
+            Step::Fork
+        } else {
+            Step::Import(module)
+        }
     }
 
     /// A fallback stands where the process is now; forking it took `cost`.

@@ -127,7 +127,7 @@ impl SnapshotTree {
     /// Starts a process that has nothing to do with any other.
     pub fn boot(&mut self, launch: &Launch) -> io::Result<SnapshotId> {
         let (ours, theirs) = socket_pair()?;
-        let launched = launch.start(theirs)?;
+        let launched = launch.start(&theirs)?;
         let id = self.new_snapshot(None, ours);
         if let Some(snapshot) = self.snapshots.get_mut(&id) {
             snapshot.pid = Some(launched.pid);
@@ -267,7 +267,8 @@ impl SnapshotTree {
                 Ok(WaitStatus::StillAlive) | Err(_) => return,
                 Ok(_) => continue,
             };
-            let of_pid = |(id, snapshot): (&SnapshotId, &Snapshot)| (snapshot.pid == Some(pid)).then_some(*id);
+            let of_pid =
+                |(id, snapshot): (&SnapshotId, &Snapshot)| (snapshot.pid == Some(pid)).then_some(*id);
             if let Some(snapshot) = self.snapshots.iter().find_map(of_pid) {
                 self.bury(snapshot, status);
                 continue;
@@ -295,16 +296,16 @@ impl SnapshotTree {
             Some(channel) => channel.queue(command, descriptors).and_then(|()| channel.try_flush()),
             None => Err(ChannelError::Closed),
         };
-        match (sent, command) {
-            // Its end will be noticed on its own; but nobody will ever report on this run.
-            (Err(error), Command::Run(job)) => self.run_failed(job.run, error.to_string()),
-            (Err(_) | Ok(()), _) => {}
+        // The end of the snapshot will be noticed on its own; but nobody would ever report on this run.
+        if let (Err(error), Command::Run(job)) = (sent, command) {
+            self.run_failed(job.run, error.to_string());
         }
     }
 
     fn exchange(&mut self, id: SnapshotId) {
         loop {
-            let Some(channel) = self.snapshots.get_mut(&id).and_then(|snapshot| snapshot.channel.as_mut()) else {
+            let Some(channel) = self.snapshots.get_mut(&id).and_then(|snapshot| snapshot.channel.as_mut())
+            else {
                 return;
             };
             match channel.try_flush().and_then(|()| channel.try_receive()) {
@@ -400,7 +401,9 @@ impl SnapshotTree {
     fn retire_if_unused(&mut self, id: SnapshotId) {
         let used = self.runs.values().any(|run| run.snapshot == id);
         if !used && self.snapshots.get(&id).is_some_and(|snapshot| snapshot.retiring) {
-            self.tell(id, &Command::Retire);
+            let snapshots =
+                self.snapshots.values().filter_map(|snapshot| Some(snapshot.pid?.as_raw())).collect();
+            self.tell(id, &Command::Retire { snapshots });
         }
     }
 

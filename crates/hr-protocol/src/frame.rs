@@ -132,7 +132,7 @@ impl Decoder {
     /// The next whole frame, or `None` if more bytes are needed.
     ///
     /// After an error the stream has no known frame boundary any more and must be closed.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<Frame<T>>, FrameError> {
+    pub fn next_frame<T: DeserializeOwned>(&mut self) -> Result<Option<Frame<T>>, FrameError> {
         let Some((header, rest)) = self.bytes[self.start..].split_first_chunk() else { return Ok(None) };
         let Header { length, descriptors } = Header::decode(*header)?;
         let length = length as usize;

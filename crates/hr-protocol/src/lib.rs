@@ -30,9 +30,9 @@
 //! let mut decoder = Decoder::default();
 //! let (first, rest) = bytes.split_at(5); // as a socket might deliver them
 //! decoder.push(first);
-//! assert!(decoder.next::<Request>()?.is_none());
+//! assert!(decoder.next_frame::<Request>()?.is_none());
 //! decoder.push(rest);
-//! let frame = decoder.next::<Request>()?.expect("a whole frame");
+//! let frame = decoder.next_frame::<Request>()?.expect("a whole frame");
 //! assert_eq!(frame.message, Request::Stop { run: RunId(7) });
 //! # Ok::<(), hr_protocol::frame::FrameError>(())
 //! ```
@@ -44,8 +44,8 @@ mod run;
 mod snapshot;
 
 pub use client::{
-    Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter, TemplateState,
-    Update,
+    Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
+    TemplateState, Update,
 };
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId};
 pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Report, SnapshotId};

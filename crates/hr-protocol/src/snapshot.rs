@@ -40,8 +40,12 @@ pub enum Command {
         /// The run.
         run: RunId,
     },
-    /// End. Not answered: the stream ends.
-    Retire,
+    /// End, and end whatever runs have left behind. Not answered: the stream ends.
+    Retire {
+        /// Process ids of the snapshots that live on. Some may be below this one without its knowledge: a fallback
+        /// outlives the snapshot it was forked from.
+        snapshots: Vec<i32>,
+    },
 }
 
 /// What a paused process tells its supervisor.

@@ -43,7 +43,9 @@ pub(crate) struct Supervisor {
 
 /// What runs need of their supervisor, wherever they are kept.
 pub(crate) fn supervisor_died() -> PyErr {
-    SupervisorDied::new_err("the supervisor has ended, and template and runs with it (hint: enter a new environment)")
+    SupervisorDied::new_err(
+        "the supervisor has ended, and template and runs with it (hint: enter a new environment)",
+    )
 }
 
 impl Supervisor {
@@ -64,7 +66,9 @@ impl Supervisor {
             Ok(()) => Ok(ours.into()),
             Err(None) => Err(EnvironmentClosed::new_err("this environment was closed")),
             Err(Some(ChannelError::Closed)) => Err(supervisor_died()),
-            Err(Some(error)) => Err(HotreloadError::new_err(format!("the request could not be sent: {error}"))),
+            Err(Some(error)) => {
+                Err(HotreloadError::new_err(format!("the request could not be sent: {error}")))
+            }
         }
     }
 
@@ -89,7 +93,9 @@ pub(crate) fn next_reply(py: Python<'_>, replies: &mut Replies) -> PyResult<Rece
             Ok(Some(received)) => return Ok(received),
             Ok(None) => wait(py, &mut [PollFd::new(replies.as_fd(), PollFlags::POLLIN)])?,
             Err(ChannelError::Closed | ChannelError::CutShort) => return Err(supervisor_died()),
-            Err(error) => return Err(HotreloadError::new_err(format!("the supervisor's answer is broken: {error}"))),
+            Err(error) => {
+                return Err(HotreloadError::new_err(format!("the supervisor's answer is broken: {error}")));
+            }
         }
     }
 }
@@ -116,7 +122,9 @@ pub(crate) fn unexpected(reply: Reply) -> PyErr {
         Reply::Failed(Failure::Interpreter { message } | Failure::Invalid { message }) => {
             HotreloadError::new_err(message)
         }
-        other => PyRuntimeError::new_err(format!("the supervisor gave an answer to another question: {other:?}")),
+        other => {
+            PyRuntimeError::new_err(format!("the supervisor gave an answer to another question: {other:?}"))
+        }
     }
 }
 
@@ -124,6 +132,7 @@ pub(crate) fn unexpected(reply: Reply) -> PyErr {
 impl Supervisor {
     /// Starts `program serve`, bound to the life of this process.
     #[staticmethod]
+    #[allow(clippy::needless_pass_by_value, reason = "Python hands over arguments by value")]
     fn start(py: Python<'_>, program: OsString) -> PyResult<Self> {
         let (ours, theirs) = socket_pair()?;
         let owner = pidfd_open(getpid(), PidfdFlags::empty()).map_err(std::io::Error::from)?;
@@ -149,7 +158,9 @@ impl Supervisor {
         greeted.map_err(|error| cannot_start(&program, &error.to_string()))?;
         let Received { message, mut descriptors } = next_reply(py, &mut replies.into())?;
         match (message, descriptors.pop()) {
-            (Reply::Hello(Hello::OURS), Some(handle)) => Ok(Self { connection: Mutex::new(Some(connection)), handle }),
+            (Reply::Hello(Hello::OURS), Some(handle)) => {
+                Ok(Self { connection: Mutex::new(Some(connection)), handle })
+            }
             (Reply::Hello(theirs), _) => Err(HotreloadError::new_err(format!(
                 "{} speaks version {} of the protocol, this package version {} (hint: pip install --force-reinstall \
                  hotreload)",
@@ -179,8 +190,11 @@ impl Supervisor {
         environment: Vec<(Vec<u8>, Vec<u8>)>,
         package_directory: OsString,
     ) -> PyResult<State> {
-        let target =
-            if is_path { Target::Path(target) } else { Target::Module(target.to_string_lossy().into_owned()) };
+        let target = if is_path {
+            Target::Path(target)
+        } else {
+            Target::Module(target.to_string_lossy().into_owned())
+        };
         let environment = os_pairs(environment);
         let interpreter = TargetInterpreter {
             executable,

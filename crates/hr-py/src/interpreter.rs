@@ -32,7 +32,8 @@ impl CPython {
     fn try_import(&self, module: &str) -> PyResult<ImportOutcome> {
         Python::attach(|py| {
             let failure = self.template.call_method1(py, "import_module", (module,))?;
-            let Some((kind, first, second, names, left_traces)) = failure.extract::<Option<Failure>>(py)? else {
+            let Some((kind, first, second, names, left_traces)) = failure.extract::<Option<Failure>>(py)?
+            else {
                 return Ok(ImportOutcome::Imported);
             };
             let failure = match kind.as_str() {

@@ -76,7 +76,8 @@ impl Job {
     /// The pickled function, once: its memory goes with it.
     fn take_function<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let taken = self.function.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (function, memory) = taken.ok_or_else(|| PyRuntimeError::new_err("the function was taken before"))?;
+        let (function, memory) =
+            taken.ok_or_else(|| PyRuntimeError::new_err("the function was taken before"))?;
         payload::to_python(py, &function, memory)
     }
 }
@@ -107,7 +108,12 @@ impl Results {
     }
 
     #[pyo3(signature = (lengths, inline, descriptor))]
-    fn system_exit(&self, lengths: Vec<u64>, inline: Option<Vec<u8>>, descriptor: Option<i32>) -> PyResult<()> {
+    fn system_exit(
+        &self,
+        lengths: Vec<u64>,
+        inline: Option<Vec<u8>>,
+        descriptor: Option<i32>,
+    ) -> PyResult<()> {
         let (payload, memory) = payload::from_python((lengths, inline, descriptor))?;
         self.send(&Outcome::SystemExit(payload), memory)
     }

@@ -29,7 +29,9 @@ pub(crate) fn to_python<'py>(
     memory: Option<OwnedFd>,
 ) -> PyResult<Bound<'py, PyAny>> {
     match payload {
-        Payload::Inline { bytes, lengths } => (lengths, PyBytes::new(py, bytes), py.None()).into_bound_py_any(py),
+        Payload::Inline { bytes, lengths } => {
+            (lengths, PyBytes::new(py, bytes), py.None()).into_bound_py_any(py)
+        }
         Payload::Shared { lengths } => {
             (lengths, py.None(), memory.map(IntoRawFd::into_raw_fd)).into_bound_py_any(py)
         }

@@ -112,10 +112,10 @@ fn return_code(status: ExitStatus) -> Option<i32> {
     }
 }
 
-fn describe<'py>(
-    py: Python<'py>,
+fn describe(
+    py: Python<'_>,
     outcome: Option<Received<Outcome>>,
-) -> PyResult<(&'static str, Bound<'py, PyAny>)> {
+) -> PyResult<(&'static str, Bound<'_, PyAny>)> {
     let Some(Received { message, mut descriptors }) = outcome else {
         return Ok(("none", py.None().into_bound(py)));
     };

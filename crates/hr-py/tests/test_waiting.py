@@ -42,6 +42,8 @@ def test_other_threads_go_on_while_one_waits(user: User, pipe: Path) -> None:
 def test_ctrl_c_interrupts_waiting_and_nothing_else(user: User, pipe: Path, whom: str) -> None:
     user.place.write(APP)
     child = user.start_script("interrupted.py", str(pipe))
+    assert child.stdout is not None
+    assert child.stdout.readline() == "waiting\n"
     pipe.read_text()
     if whom == "the user's process":
         os.kill(child.pid, signal.SIGINT)

@@ -24,7 +24,8 @@ pub(crate) struct Serve {
 /// Serves until the client closes, ends, or this is told to end.
 pub(crate) fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
     let hint = "hint: this command is started by programs; see `hr --help` for those meant for people";
-    let connection = sys::inherited(arguments.connection).context(hint).context("no connection was passed")?;
+    let connection =
+        sys::inherited(arguments.connection).context(hint).context("no connection was passed")?;
     let owner = sys::inherited(arguments.owner).context(hint).context("no owner was passed")?;
     sys::go_to_background().context("cannot go to the background")?;
     Supervisor::new(connection, owner).context("cannot supervise processes")?.serve();

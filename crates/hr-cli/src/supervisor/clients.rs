@@ -7,13 +7,13 @@ use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Reply, Request, 
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
-use super::{GRACE, Supervisor, voice};
+use super::{GRACE, Stopping, Supervisor, voice};
 
 /// A stream on which one request is answered.
 pub(crate) type Answer = Channel<Reply, Request>;
 
-/// How often a run may find its template dead before it gives up.
-const TRIES: u32 = 3;
+/// How often a run may find its template dead or out of date before it gives up.
+const TRIES: u32 = 4;
 
 /// Answers that clients have not taken in yet.
 #[derive(Default)]
@@ -24,14 +24,14 @@ pub(crate) struct Answers {
 impl Answers {
     /// Sends the last reply of a stream.
     pub(crate) fn send(&mut self, mut answer: Answer, reply: &Reply) {
-        self.say(&mut answer, reply, Vec::new());
+        Self::say(&mut answer, reply, Vec::new());
         if answer.wants_to_write() {
             self.unsent.push(answer);
         }
     }
 
     /// Sends a reply that another will follow. If nobody reads it, nobody misses it.
-    pub(crate) fn say(&mut self, answer: &mut Answer, reply: &Reply, descriptors: Vec<OwnedFd>) {
+    pub(crate) fn say(answer: &mut Answer, reply: &Reply, descriptors: Vec<OwnedFd>) {
         let _ = answer.queue(reply, descriptors).and_then(|()| answer.try_flush());
     }
 
@@ -68,7 +68,7 @@ impl Supervisor {
         }
         match message {
             Request::Hello(_) => match own_handle() {
-                Ok(handle) => self.answers.say(&mut answer, &Reply::Hello(Hello::OURS), vec![handle]),
+                Ok(handle) => Answers::say(&mut answer, &Reply::Hello(Hello::OURS), vec![handle]),
                 Err(error) => self.answers.send(answer, &invalid(&format!("no pidfd to be had: {error}"))),
             },
             Request::Open(open) => {
@@ -79,7 +79,7 @@ impl Supervisor {
             Request::Stop { run } => self.stop(run, answer),
             Request::Update => {
                 self.refresh.request(Purpose::Update(answer));
-                let done = self.refresh.advance(&mut self.tree);
+                let done = self.refresh.advance();
                 self.refreshed(done);
             }
             Request::Status => {
@@ -112,9 +112,12 @@ impl Supervisor {
         if self.pending.is_empty() {
             return;
         }
-        let Some(template) = self.refresh.template().filter(|id| self.tree.is_alive(*id)) else {
-            self.refresh.revive();
-            let done = self.refresh.advance(&mut self.tree);
+        let Some(template) = self.refresh.valid_template(&self.tree) else {
+            if self.refresh.is_idle() {
+                self.give_up_hopeless();
+                self.refresh.request(Purpose::Revive);
+            }
+            let done = self.refresh.advance();
             return self.refreshed(done);
         };
         for pending in std::mem::take(&mut self.pending) {
@@ -129,10 +132,27 @@ impl Supervisor {
         }
     }
 
+    /// A template that is out of date again and again, as soon as it is built, will not serve the runs that wait.
+    fn give_up_hopeless(&mut self) {
+        for pending in &mut self.pending {
+            pending.tries_left -= 1;
+        }
+        let (hopeless, waiting) =
+            std::mem::take(&mut self.pending).into_iter().partition(|pending| pending.tries_left == 0);
+        self.pending = waiting;
+        let hopeless: Vec<PendingRun> = hopeless;
+        for pending in hopeless {
+            let message = "the files that the template has loaded keep changing";
+            self.answers.send(pending.answer, &cannot_fork(message));
+        }
+    }
+
     fn stop(&mut self, run: RunId, answer: Answer) {
         if self.tree.terminate(run) {
-            let deadline = Instant::now() + GRACE;
-            self.stopping.entry(run).or_insert_with(|| (deadline, Vec::new())).1.push(answer);
+            let deadline = Some(Instant::now() + GRACE);
+            let stopping =
+                self.stopping.entry(run).or_insert_with(|| Stopping { deadline, waiting: Vec::new() });
+            stopping.waiting.push(answer);
         } else {
             self.answers.send(answer, &Reply::Stopped { was_running: false });
         }
@@ -143,7 +163,7 @@ impl Supervisor {
         match event {
             TreeEvent::RunStarted { run, pid } => {
                 if let Some(PendingRun { mut answer, .. }) = self.starting.remove(run) {
-                    self.answers.say(&mut answer, &Reply::Started { run: *run, pid: *pid }, Vec::new());
+                    Answers::say(&mut answer, &Reply::Started { run: *run, pid: *pid }, Vec::new());
                     self.running.insert(*run, answer);
                 }
             }
@@ -153,10 +173,10 @@ impl Supervisor {
                 self.refresh.keep_output(bytes);
                 self.reporter.printed(bytes);
             }
-            TreeEvent::Died { snapshot, status } if self.refresh.template() == Some(*snapshot) => {
-                if self.closing.is_none() {
-                    voice::template_died(describe(*status));
-                }
+            TreeEvent::Died { snapshot, status }
+                if self.refresh.template() == Some(*snapshot) && self.closing.is_none() =>
+            {
+                voice::template_died(describe(*status));
             }
             _ => {}
         }
@@ -178,8 +198,8 @@ impl Supervisor {
         if let Some(answer) = self.running.remove(&run) {
             self.answers.send(answer, &Reply::Ended(status));
         }
-        if let Some((_, waiting)) = self.stopping.remove(&run) {
-            for answer in waiting {
+        if let Some(stopping) = self.stopping.remove(&run) {
+            for answer in stopping.waiting {
                 self.answers.send(answer, &Reply::Stopped { was_running: true });
             }
         }
@@ -190,7 +210,9 @@ impl Supervisor {
         for outcome in outcomes {
             match outcome {
                 Outcome::Answer(answer, reply) => {
-                    if let Reply::Opened(state) | Reply::Updated(hr_forkserver::protocol::Update { state, .. }) = &*reply {
+                    if let Reply::Opened(state)
+                    | Reply::Updated(hr_forkserver::protocol::Update { state, .. }) = &*reply
+                    {
                         self.reporter.template(&state.excluded, &state.problems);
                     }
                     self.answers.send(answer, &reply);

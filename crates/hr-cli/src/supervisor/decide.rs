@@ -75,7 +75,11 @@ mod tests {
     fn only_what_the_template_lacks_or_holds_in_an_old_state_changes_it() {
         let layer = |name: &str| Decision::Layer(vec![name.to_owned()]);
         assert_eq!(decide(Some(&["a", "b"]), &["b", "a"], &[], 0), Decision::Keep);
-        assert_eq!(decide(Some(&["a", "b"]), &["a"], &[], 0), Decision::Keep, "a larger template stays valid");
+        assert_eq!(
+            decide(Some(&["a", "b"]), &["a"], &[], 0),
+            Decision::Keep,
+            "a larger template stays valid"
+        );
         assert_eq!(decide(Some(&["a"]), &["a", "b"], &[], 0), layer("b"));
         assert_eq!(decide(Some(&["a"]), &["a", "b"], &[], MAX_LAYERS), Decision::Rebuild);
         assert_eq!(decide(Some(&["a"]), &["a", "b"], &["a.py"], 0), Decision::Rebuild);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// How far the time stamp of a file may lie behind the clock (the kernel's coarse clock ticks every 4 to 10 ms).
@@ -40,28 +41,61 @@ impl Stamp {
     }
 }
 
+/// What is known of a file that a template has loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// It was in this state from before the template began until after it was loaded.
+    Stamp(Stamp),
+    /// There is no such file. Some modules name a file that never was, or one inside an archive.
+    Absent,
+    /// It was written or removed while the template may have been reading it; nobody can tell what was read.
+    Unsettled,
+}
+
+impl Known {
+    fn of(file: &OsString, started: SystemTime) -> Self {
+        let stamp = Stamp::of(file);
+        // When a file went away is in the time stamp of its directory.
+        let witness = stamp.or_else(|| Stamp::of(&Path::new(file).parent()?.into()));
+        match (stamp, witness.is_none_or(|witness| witness.is_older_than(started))) {
+            (_, false) => Self::Unsettled,
+            (Some(stamp), true) => Self::Stamp(stamp),
+            (None, true) => Self::Absent,
+        }
+    }
+
+    fn still_holds(self, file: &OsString) -> bool {
+        match self {
+            Self::Stamp(stamp) => Stamp::of(file) == Some(stamp),
+            Self::Absent => Stamp::of(file).is_none(),
+            Self::Unsettled => false,
+        }
+    }
+}
+
 /// What a template has loaded from disk.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inputs {
-    /// No stamp: the file is gone, or was written while the template may have been reading it. Nobody can tell
-    /// which state was read, so it counts as changed.
-    files: BTreeMap<OsString, Option<Stamp>>,
+    files: BTreeMap<OsString, Known>,
 }
 
 impl Inputs {
     /// Adds `files`, loaded by a process that began to import at `started`. Files that are known stay as they are.
     pub(crate) fn add(&mut self, files: Vec<OsString>, started: SystemTime) {
         for file in files {
-            self.files.entry(file).or_insert_with_key(|file| {
-                Stamp::of(file).filter(|stamp| stamp.is_older_than(started))
-            });
+            self.files.entry(file).or_insert_with_key(|file| Known::of(file, started));
         }
+    }
+
+    /// Whether every file is what was loaded. Costs one `stat` a file.
+    pub(crate) fn hold(&self) -> bool {
+        self.files.iter().all(|(file, known)| known.still_holds(file))
     }
 
     /// The files that are not what was loaded.
     pub(crate) fn changed(&self) -> Vec<OsString> {
-        let differs = |(file, stamp): &(&OsString, &Option<Stamp>)| stamp.is_none() || Stamp::of(file) != **stamp;
-        self.files.iter().filter(differs).map(|(file, _)| file.clone()).collect()
+        let changed = self.files.iter().filter(|(file, known)| !known.still_holds(file));
+        changed.map(|(file, _)| file.clone()).collect()
     }
 }
 
@@ -77,7 +111,7 @@ mod tests {
             fs::write(path(name), "1234").unwrap();
         }
         let mut inputs = Inputs::default();
-        let later = SystemTime::now() + Duration::from_secs(60);
+        let later = SystemTime::now() + Duration::from_mins(1);
         inputs.add(["kept", "written", "removed", "replaced"].map(path).to_vec(), later);
         assert_eq!(inputs.changed(), Vec::<OsString>::new());
 
@@ -96,5 +130,19 @@ mod tests {
         let mut inputs = Inputs::default();
         inputs.add(vec![file.clone()], started);
         assert_eq!(inputs.changed(), [file]);
+    }
+
+    #[test]
+    fn a_file_that_never_was_is_unchanged_until_it_appears() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).into_os_string();
+        let files = [path("generated.py"), path("archive.zip/module.py")];
+        let mut inputs = Inputs::default();
+        inputs.add(files.to_vec(), SystemTime::now() + Duration::from_mins(1));
+        assert!(inputs.hold());
+
+        fs::write(path("generated.py"), "").unwrap();
+        assert!(!inputs.hold());
+        assert_eq!(inputs.changed(), [path("generated.py")]);
     }
 }

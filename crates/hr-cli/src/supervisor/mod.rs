@@ -64,6 +64,13 @@ enum Token {
     Tree(Source),
 }
 
+/// A run that was asked to end.
+struct Stopping {
+    /// When it has had its time; `None` once it was killed.
+    deadline: Option<Instant>,
+    waiting: Vec<Channel<Reply, Request>>,
+}
+
 /// The state of a supervisor.
 pub(crate) struct Supervisor {
     connection: Channel<(), Request>,
@@ -78,8 +85,7 @@ pub(crate) struct Supervisor {
     starting: BTreeMap<RunId, PendingRun>,
     /// Where the end of each run is reported.
     running: BTreeMap<RunId, Channel<Reply, Request>>,
-    /// Who waits for a run to stop, and until when it has time.
-    stopping: BTreeMap<RunId, (Instant, Vec<Channel<Reply, Request>>)>,
+    stopping: BTreeMap<RunId, Stopping>,
     reporter: Reporter,
     /// Until when runs have time to end, once the supervisor is ending.
     closing: Option<Instant>,
@@ -146,7 +152,10 @@ impl Supervisor {
         let mut sources = vec![PollFd::new(self.signals.as_fd(), input)];
         if self.closing.is_none() {
             tokens.extend([Token::Client, Token::Owner]);
-            sources.extend([PollFd::new(self.connection.as_fd(), input), PollFd::new(self.owner.as_fd(), input)]);
+            sources.extend([
+                PollFd::new(self.connection.as_fd(), input),
+                PollFd::new(self.owner.as_fd(), input),
+            ]);
         }
         if let Some(wake) = self.refresh.wake() {
             tokens.push(Token::Scan);
@@ -175,14 +184,15 @@ impl Supervisor {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let grace = self.stopping.values().map(|(deadline, _)| *deadline);
+        let grace = self.stopping.values().filter_map(|stopping| stopping.deadline);
         grace.chain(self.refresh.deadline()).chain(self.closing).min()
     }
 
     /// What has become due.
     fn due(&mut self) -> Vec<Event> {
         let now = Instant::now();
-        let over = self.stopping.iter().filter(|(_, (deadline, _))| *deadline <= now);
+        let is_over = |stopping: &Stopping| stopping.deadline.is_some_and(|deadline| deadline <= now);
+        let over = self.stopping.iter().filter(|(_, stopping)| is_over(stopping));
         let mut events: Vec<_> = over.map(|(run, _)| Event::GraceOver(*run)).collect();
         if self.refresh.deadline().is_some_and(|deadline| deadline <= now) {
             events.push(Event::ImportOverdue);
@@ -250,8 +260,8 @@ impl Supervisor {
             }
             Event::GraceOver(run) => {
                 self.tree.kill_run(run);
-                if let Some((deadline, _)) = self.stopping.get_mut(&run) {
-                    *deadline += Duration::from_secs(3600);
+                if let Some(stopping) = self.stopping.get_mut(&run) {
+                    stopping.deadline = None;
                 }
             }
             Event::ImportOverdue => self.refresh.on_overdue(&mut self.tree),

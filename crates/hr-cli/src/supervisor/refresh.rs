@@ -15,7 +15,7 @@ use super::scan::{Scan, ScanThread};
 use super::template::{Current, names};
 
 /// How long one module may take to import. Generous: some compile code the first time.
-const IMPORT_LIMIT: Duration = Duration::from_secs(120);
+const IMPORT_LIMIT: Duration = Duration::from_mins(2);
 
 /// How much of what a failing interpreter printed is kept for the error message, in bytes.
 const KEPT_OUTPUT: usize = 4096;
@@ -28,7 +28,7 @@ pub(crate) enum Purpose {
     Open(Answer),
     /// The client asks for an update.
     Update(Answer),
-    /// A run is wanted and the template is dead.
+    /// A run is wanted, and the template is dead or has loaded what has changed since.
     Revive,
 }
 
@@ -45,7 +45,17 @@ pub(crate) enum Outcome {
 enum Work {
     Idle,
     Scanning(Purpose),
-    Building { build: Build, purpose: Purpose, change: Change, started: SystemTime, on_top: bool },
+    Building(Box<Building>),
+}
+
+/// A template on its way.
+struct Building {
+    build: Build,
+    purpose: Purpose,
+    change: Change,
+    started: SystemTime,
+    /// Whether it is a layer on the current template.
+    on_top: bool,
 }
 
 /// What an update found.
@@ -80,7 +90,13 @@ impl Refresh {
         self.project.is_some()
     }
 
-    /// The snapshot that runs are forked from. It may have died.
+    /// The snapshot that a run may be forked from at this moment, if there is one.
+    pub(crate) fn valid_template(&self, tree: &SnapshotTree) -> Option<SnapshotId> {
+        let current = self.current.as_ref()?;
+        (tree.is_alive(current.snapshot) && current.is_valid()).then_some(current.snapshot)
+    }
+
+    /// The snapshot that runs are forked from. It may have died, and its inputs may have changed.
     pub(crate) fn template(&self) -> Option<SnapshotId> {
         self.current.as_ref().map(|current| current.snapshot)
     }
@@ -98,7 +114,7 @@ impl Refresh {
     /// When [`Refresh::on_overdue`] must be called.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.work {
-            Work::Building { build, .. } => build.deadline(),
+            Work::Building(building) => building.build.deadline(),
             Work::Idle | Work::Scanning(_) => None,
         }
     }
@@ -137,23 +153,18 @@ impl Refresh {
         self.queue.push_back(purpose);
     }
 
-    /// Asks for a template, unless one is on its way.
-    pub(crate) fn revive(&mut self) {
-        if matches!(self.work, Work::Idle) && self.queue.is_empty() {
-            self.queue.push_back(Purpose::Revive);
-        }
+    /// Whether nothing is under way, nor in the queue.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.work, Work::Idle) && self.queue.is_empty()
     }
 
     /// Begins the next work in the queue if there is none under way.
-    pub(crate) fn advance(&mut self, tree: &mut SnapshotTree) -> Vec<Outcome> {
+    pub(crate) fn advance(&mut self) -> Vec<Outcome> {
         if !matches!(self.work, Work::Idle) {
             return Vec::new();
         }
         match self.queue.pop_front() {
             None => Vec::new(),
-            Some(Purpose::Revive) if self.scan.is_some() => {
-                self.build(tree, Purpose::Revive, Change::default(), &Decision::Rebuild)
-            }
             Some(purpose) => {
                 if let Some((_, scans)) = &self.project {
                     scans.request();
@@ -168,7 +179,9 @@ impl Refresh {
 
     /// A scan is there: decides what it means for the template.
     pub(crate) fn on_scan(&mut self, tree: &mut SnapshotTree, scan: Scan) -> Vec<Outcome> {
-        let Work::Scanning(purpose) = std::mem::replace(&mut self.work, Work::Idle) else { return Vec::new() };
+        let Work::Scanning(purpose) = std::mem::replace(&mut self.work, Work::Idle) else {
+            return Vec::new();
+        };
         let alive = self.current.as_ref().filter(|current| tree.is_alive(current.snapshot));
         let planned = alive.map(|current| current.planned(&scan));
         let wanted = names(&scan.modules);
@@ -198,7 +211,9 @@ impl Refresh {
         let started = SystemTime::now();
         let (build, on_top) = match (decision, &self.current) {
             (Decision::Keep, _) => return self.finish(tree, purpose, &change, false),
-            (Decision::Layer(modules), Some(base)) => (Build::layer(tree, base.snapshot, plan(modules.clone())), true),
+            (Decision::Layer(modules), Some(base)) => {
+                (Build::layer(tree, base.snapshot, plan(modules.clone())), true)
+            }
             (Decision::Layer(_), None) | (Decision::Rebuild, _) => {
                 let launch = launch(interpreter, self.mask);
                 (Build::boot(tree, &launch, plan(names(&scan.modules))), false)
@@ -207,7 +222,7 @@ impl Refresh {
         self.output.clear();
         match build {
             Ok(build) => {
-                self.work = Work::Building { build, purpose, change, started, on_top };
+                self.work = Work::Building(Box::new(Building { build, purpose, change, started, on_top }));
                 Vec::new()
             }
             Err(error) => self.fail(tree, purpose, &error),
@@ -216,12 +231,12 @@ impl Refresh {
 
     /// Lets the build take note of an event.
     pub(crate) fn on_event(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Vec<Outcome> {
-        let Work::Building { build, .. } = &mut self.work else { return Vec::new() };
-        let Progress::Finished(result) = build.handle(tree, event) else { return Vec::new() };
-        let Work::Building { purpose, change, started, on_top, .. } = std::mem::replace(&mut self.work, Work::Idle)
-        else {
+        let Work::Building(building) = &mut self.work else { return Vec::new() };
+        let Progress::Finished(result) = building.build.handle(tree, event) else { return Vec::new() };
+        let Work::Building(building) = std::mem::replace(&mut self.work, Work::Idle) else {
             return Vec::new();
         };
+        let Building { purpose, change, started, on_top, .. } = *building;
         match result {
             Ok(template) => {
                 self.swap(tree, template, started, on_top);
@@ -235,8 +250,8 @@ impl Refresh {
 
     /// Gives up an import that takes too long.
     pub(crate) fn on_overdue(&mut self, tree: &mut SnapshotTree) {
-        if let Work::Building { build, .. } = &mut self.work {
-            build.expired(tree);
+        if let Work::Building(building) = &mut self.work {
+            building.build.expired(tree);
         }
     }
 
@@ -253,7 +268,13 @@ impl Refresh {
         self.current = Some(new);
     }
 
-    fn finish(&mut self, tree: &mut SnapshotTree, purpose: Purpose, change: &Change, changed: bool) -> Vec<Outcome> {
+    fn finish(
+        &mut self,
+        tree: &mut SnapshotTree,
+        purpose: Purpose,
+        change: &Change,
+        changed: bool,
+    ) -> Vec<Outcome> {
         let state = self.state(tree).unwrap_or_default();
         let reply = match purpose {
             Purpose::Open(_) | Purpose::Revive => Reply::Opened(state),
@@ -268,7 +289,7 @@ impl Refresh {
         };
         let mut outcomes: Vec<_> = answer(purpose, reply).into_iter().collect();
         outcomes.push(Outcome::Ready);
-        outcomes.extend(self.advance(tree));
+        outcomes.extend(self.advance());
         outcomes
     }
 
@@ -286,7 +307,7 @@ impl Refresh {
         } else {
             outcomes.push(Outcome::NoTemplate(message));
         }
-        outcomes.extend(self.advance(tree));
+        outcomes.extend(self.advance());
         outcomes
     }
 }
@@ -311,9 +332,8 @@ fn launch(interpreter: &TargetInterpreter, mask: SigSet) -> Launch {
 
 /// One line for people.
 fn reason(change: &Change, changed: bool) -> String {
-    let list = |label: &str, names: &[String]| {
-        (!names.is_empty()).then(|| format!("{label}: {}", names.join(", ")))
-    };
+    let list =
+        |label: &str, names: &[String]| (!names.is_empty()).then(|| format!("{label}: {}", names.join(", ")));
     let files: Vec<_> = change.files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
     let shown = match files.as_slice() {
         [] => None,

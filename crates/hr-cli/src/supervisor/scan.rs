@@ -32,7 +32,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// The module as one that the template lacks.
-    pub(crate) fn excluded(&self, cause: impl ToString) -> Exclusion {
+    pub(crate) fn excluded(&self, cause: &impl ToString) -> Exclusion {
         Exclusion {
             module: self.module.clone(),
             cause: cause.to_string(),
@@ -64,14 +64,16 @@ impl ScanThread {
         let project = Project::locate(&target, &interpreter).map_err(|error| not_found(open, &error))?;
         let options = ScanOptions { ignored_modules: open.ignored_modules.clone(), ..ScanOptions::default() };
         let failed = |error: &dyn std::error::Error| Failure::Invalid { message: error.to_string() };
-        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| failed(&error))?;
+        let wake =
+            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| failed(&error))?;
         let signal = wake.try_clone().map_err(|error| failed(&error))?;
         let (requests, asked) = channel();
         let (answers, scans) = channel();
         let mut scanner = Scanner::new(project, interpreter, options);
         let work = move || {
             while let Ok(()) = asked.recv() {
-                if answers.send(scan(&mut scanner)).is_err() || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
+                if answers.send(scan(&mut scanner)).is_err()
+                    || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
                 {
                     return;
                 }
@@ -137,9 +139,12 @@ fn scan(scanner: &mut Scanner) -> Scan {
         column: problem.column,
         message: problem.message.clone(),
     });
+    let mut problems: Vec<_> = problems.collect();
+    // One mistake makes the parser stumble more than once; like Python, only the first is told.
+    problems.dedup_by(|later, first| later.file == first.file);
     Scan {
         modules: modules.collect(),
-        problems: problems.collect(),
+        problems,
         first_party: FirstParty {
             paths: project.source_roots().iter().map(Into::into).collect(),
             modules: graph.first_party().map(str::to_owned).collect(),

@@ -38,11 +38,19 @@ impl Current {
         let Template { snapshot, modules, excluded, files, elapsed } = template;
         let mut inputs = self.inputs.clone();
         inputs.add(files, started);
-        let tried_again = |name: &String| modules.contains(name) || excluded.iter().any(|(other, _)| other == name);
+        let tried_again =
+            |name: &String| modules.contains(name) || excluded.iter().any(|(other, _)| other == name);
         let still_excluded = self.excluded.iter().filter(|(name, _)| !tried_again(name)).cloned();
         let all_excluded = still_excluded.chain(excluded.iter().cloned()).collect();
         let all_modules = self.modules.iter().cloned().chain(modules.iter().cloned()).collect();
-        Self { snapshot, layers: self.layers + 1, modules: all_modules, excluded: all_excluded, inputs, build: elapsed }
+        Self {
+            snapshot,
+            layers: self.layers + 1,
+            modules: all_modules,
+            excluded: all_excluded,
+            inputs,
+            build: elapsed,
+        }
     }
 
     /// The modules that it was built for and that need not be tried again: a module that was not found then and is
@@ -52,8 +60,14 @@ impl Current {
             *cause == Cause::Failed(ImportFailure::NotFound)
                 && scan.modules.iter().any(|wanted| wanted.module == *name && wanted.resolved)
         };
-        let excluded = self.excluded.iter().filter(|(name, cause)| !appeared(name, cause)).map(|(name, _)| name);
+        let excluded =
+            self.excluded.iter().filter(|(name, cause)| !appeared(name, cause)).map(|(name, _)| name);
         self.modules.iter().chain(excluded).cloned().collect()
+    }
+
+    /// Whether everything it has loaded is still what it was.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.inputs.hold()
     }
 
     /// Files it has loaded and that are no longer what they were.

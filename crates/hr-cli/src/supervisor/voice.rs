@@ -63,5 +63,6 @@ impl Reporter {
 
 /// Reports that a template ended without being told to.
 pub(crate) fn template_died(how: impl Display) {
-    let _ = writeln!(anstream::stderr(), "hr  warning: the template ended ({how}); the next run gets a new one");
+    let _ =
+        writeln!(anstream::stderr(), "hr  warning: the template ended ({how}); the next run gets a new one");
 }

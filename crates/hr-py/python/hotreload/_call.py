@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
+from collections import ChainMap
 from collections.abc import Callable
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -51,31 +55,44 @@ def refer(function: Callable[..., Any]) -> FunctionReference | None:
     return FunctionReference(module, qualname) if callable(found) else None
 
 
-def pack_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload:
-    """Pickle a call; what cannot be pickled raises :class:`UnpicklableError` with the argument and its type."""
+@cache
+def pickler() -> type[Any]:
+    """cloudpickle's pickler, short of one thing: it would turn an open file into what is in it."""
     import cloudpickle
 
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        dispatch_table = ChainMap({io.TextIOWrapper: _reduce_stream}, cloudpickle.Pickler.dispatch_table)
+
+    return Pickler
+
+
+def _reduce_stream(stream: io.TextIOWrapper) -> tuple[Any, ...]:
+    for name in ("stdin", "stdout", "stderr"):
+        if stream is getattr(sys, name):
+            return (getattr, (sys, name))
+    raise TypeError(f"cannot pickle {type(stream).__name__!r} object")
+
+
+def pack_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload:
+    """Pickle a call; what cannot be pickled raises :class:`UnpicklableError` with the argument and its type."""
     try:
-        return pack((refer(function) or function, args, kwargs), cloudpickle.Pickler)
+        return pack((refer(function) or function, args, kwargs), pickler())
     except Exception as error:
-        culprit = _unpicklable([("the function", function)], cloudpickle.Pickler) or _unpicklable(
-            [(f"argument {index}", value) for index, value in enumerate(args, 1)]
-            + [(f"argument {name!r}", value) for name, value in kwargs.items()],
-            cloudpickle.Pickler,
-        )
-        raise UnpicklableError(f"{culprit or 'the call'} cannot be sent to a run: {error}") from error
+        values = [("the function", function)]
+        values += [(f"argument {index}", value) for index, value in enumerate(args, 1)]
+        values += [(f"argument {name!r}", value) for name, value in kwargs.items()]
+        culprit = next((label for label in map(_unpicklable, values) if label), "the call")
+        raise UnpicklableError(f"{culprit} cannot be sent to a run: {error}") from error
 
 
-def _unpicklable(values: list[tuple[str, object]], pickler: Callable[..., Any]) -> str | None:
-    for label, value in values:
-        try:
-            payload = pack(value, pickler)
-        except Exception:
-            return f"{label}, of type {type_name(value)},"
-        if payload.descriptor is not None:
-            import os
-
-            os.close(payload.descriptor)
+def _unpicklable(labelled: tuple[str, Any]) -> str | None:
+    label, value = labelled
+    try:
+        payload = pack(value, pickler())
+    except Exception:
+        return f"{label}, of type {type_name(value)},"
+    if payload.descriptor is not None:
+        os.close(payload.descriptor)
     return None
 
 

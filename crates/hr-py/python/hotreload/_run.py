@@ -14,7 +14,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from hotreload import _native
-from hotreload._call import FunctionReference, type_name
+from hotreload._call import FunctionReference, pickler, type_name
 from hotreload._payload import Payload, pack, unpack
 
 _OUR_CODE = os.path.dirname(__file__) + os.sep
@@ -92,9 +92,7 @@ def reseed() -> None:
 
 def call(job: _native.Job) -> int:
     """Call the function and send what came of it. Returns an exit code."""
-    import cloudpickle
-
-    pickler = cloudpickle.Pickler
+    by_value = pickler()
     try:
         function, args, kwargs = unpack(Payload(*job.take_function()))
         if isinstance(function, FunctionReference):
@@ -104,14 +102,14 @@ def call(job: _native.Job) -> int:
         code, printed = exit_code(leaving.code)
         if printed is not None and sys.stderr is not None:
             print(printed, file=sys.stderr)
-        job.result.system_exit(*_pack_or_none(leaving.code, pickler))
+        job.result.system_exit(*_pack_or_none(leaving.code, by_value))
         return code
     except BaseException as error:
         text = "".join(traceback.format_exception(type(error), error, without_our_frames(error)))
-        job.result.raised(_pack_exception(error, pickler), type_name(error), text)
+        job.result.raised(_pack_exception(error, by_value), type_name(error), text)
         return 1
     try:
-        payload = pack(value, pickler)
+        payload = pack(value, by_value)
     except Exception as error:
         job.result.unpicklable(type_name(value), str(error))
         return 1
@@ -128,17 +126,17 @@ def exit_code(value: object) -> tuple[int, object | None]:
     return 1, value
 
 
-def _pack_or_none(value: object, pickler: Any) -> Payload:
+def _pack_or_none(value: object, by_value: Any) -> Payload:
     try:
-        return pack(value, pickler)
+        return pack(value, by_value)
     except Exception:
-        return pack(str(value), pickler)
+        return pack(str(value), by_value)
 
 
-def _pack_exception(error: BaseException, pickler: Any) -> Payload | None:
+def _pack_exception(error: BaseException, by_value: Any) -> Payload | None:
     """The exception, unless it cannot make the journey. Its traceback travels as text."""
     try:
-        payload = pack(error, pickler)
+        payload = pack(error, by_value)
         if payload.inline is not None:
             pickle.loads(payload.inline[: payload.lengths[0]], buffers=[])
     except Exception:

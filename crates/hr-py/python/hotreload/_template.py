@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from hotreload import _bytecode, _native, _run
+from hotreload._call import pickler
 
 
 class FirstPartyImportError(ImportError):
@@ -131,7 +132,7 @@ class Template:
     def settle(self) -> list[str]:
         """Imports are over: share the heap with what is forked from here, and name the files behind it."""
         with contextlib.suppress(ImportError):
-            importlib.import_module("cloudpickle")  # what every run would have to import to send its result
+            pickler()  # what every run would have to import to send its result
         gc.collect()
         gc.freeze()
         files = {file for module in list(sys.modules.values()) for file in _files_of(module)}

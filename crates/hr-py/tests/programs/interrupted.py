@@ -9,6 +9,7 @@ with isolate_imports("app") as environment:
     template = environment.template_pid
     run = environment.exec(wait_for_ever, sys.argv[1])
     try:
+        print("waiting", flush=True)
         environment.communicate_isolated(run)
     except KeyboardInterrupt:
         print("interrupted", flush=True)

@@ -1,0 +1,100 @@
+//! An interpreter whose modules and functions are instructions.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::process::Command as Program;
+
+use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Payload};
+use hr_forkserver::{Interpreter, RunDescriptors, paused};
+
+/// Makes this program an interpreter when it is in the environment.
+pub(crate) const ROLE: &str = "HR_FORKSERVER_TEST_INTERPRETER";
+
+/// Becomes a paused process, and does not return, if that is what this process was started for.
+pub(crate) fn serve_if_asked() {
+    if std::env::var_os(ROLE).is_some() {
+        let number = std::env::args().next_back().and_then(|number| number.parse().ok());
+        paused::serve(Instructions::default(), inherited(number.expect("the descriptor to serve")));
+    }
+}
+
+fn inherited(number: i32) -> OwnedFd {
+    // Opening it anew keeps this file free of unsafe code; a socket cannot be opened that way, so it is fetched from
+    // the process itself.
+    let this =
+        rustix::process::pidfd_open(rustix::process::getpid(), rustix::process::PidfdFlags::empty()).unwrap();
+    let socket =
+        rustix::process::pidfd_getfd(&this, number, rustix::process::PidfdGetfdFlags::empty()).unwrap();
+    // The number that was inherited must not keep the stream open.
+    nix::unistd::close(number).unwrap();
+    socket
+}
+
+#[derive(Default)]
+struct Instructions {
+    imported: BTreeSet<String>,
+}
+
+impl Instructions {
+    fn instruct(&self, instruction: &str) -> i32 {
+        match instruction.split_once(' ').unwrap_or((instruction, "")) {
+            ("exit", code) => return code.parse().unwrap(),
+            ("modules", _) => {
+                println!("{}", self.imported.iter().cloned().collect::<Vec<_>>().join(" "));
+            }
+            ("crash", _) => std::process::abort(),
+            ("hang", _) => loop {
+                nix::unistd::pause();
+            },
+            // A daemon: its parent has ended, its session is its own.
+            ("daemon", _) => {
+                let shell = "setsid sh -c 'sleep 1000 & sleep 1000' >/dev/null 2>&1 & echo started";
+                Program::new("sh").args(["-c", shell]).status().unwrap();
+            }
+            ("daemon-then-hang", _) => {
+                self.instruct("daemon");
+                std::io::stdout().flush().unwrap();
+                self.instruct("hang");
+            }
+            _ => {}
+        }
+        std::io::stdout().flush().unwrap();
+        0
+    }
+}
+
+impl Interpreter for Instructions {
+    fn prepare(&mut self, _sys_path: Vec<OsString>, _first_party: FirstParty) {}
+
+    fn import(&mut self, module: &str) -> ImportOutcome {
+        match module {
+            "missing" => {
+                return ImportOutcome::Failed { failure: ImportFailure::NotFound, left_traces: false };
+            }
+            "broken" => {
+                self.imported.insert("half-of-broken".to_owned());
+                let failure = ImportFailure::Raised { type_name: "Error".to_owned(), message: String::new() };
+                return ImportOutcome::Failed { failure, left_traces: true };
+            }
+            "exits" => std::process::exit(3),
+            other => drop(self.instruct(other)),
+        }
+        self.imported.insert(module.to_owned());
+        ImportOutcome::Imported
+    }
+
+    fn settle(&mut self) -> Vec<OsString> {
+        self.imported.iter().map(Into::into).collect()
+    }
+
+    fn before_fork(&mut self) {}
+    fn after_fork_in_parent(&mut self) {}
+    fn after_fork_in_child(&mut self) {}
+
+    fn run(&mut self, call: Call, _descriptors: RunDescriptors) -> i32 {
+        let Payload::Inline { bytes, .. } = call.function else { return 1 };
+        self.instruct(&String::from_utf8(bytes).unwrap())
+    }
+}
