@@ -32,6 +32,11 @@ const DEDENT: &[u8] = b"\n<";
 const DOCSTRING: &[u8] = b"\n\"";
 
 impl Digest {
+    /// For a text of some length in bytes.
+    pub(crate) fn with_capacity(length: usize) -> Self {
+        Self { code: Vec::with_capacity(length + length / 2), docstrings: Vec::new() }
+    }
+
     pub(crate) fn token(&mut self, line: u32, text: &str) {
         self.code.extend_from_slice(&line.to_le_bytes());
         self.code.extend_from_slice(text.as_bytes());
