@@ -3,6 +3,7 @@
 //!
 //! Talk goes to stderr; stdout carries what the tools themselves print.
 
+mod bench;
 mod cargo;
 mod crate_rules;
 mod demo;
@@ -41,6 +42,9 @@ enum Task {
     Test(test::Options),
     /// Run the scenarios and the README's example from the built wheel, in every Python found
     E2e(e2e::Options),
+    /// Measure, and print a table
+    #[command(subcommand)]
+    Bench(bench::Benchmark),
     /// Build the wheel into target/wheels
     Wheel,
     /// Check formatting, lints, types, and the rules between crates
@@ -65,6 +69,7 @@ fn run(task: Task, progress: &Progress) -> anyhow::Result<()> {
         Task::Demo(options) => demo::run(&workspace, progress, &options),
         Task::Test(options) => test::run(&workspace, progress, &options),
         Task::E2e(options) => e2e::run(&workspace, progress, &options),
+        Task::Bench(benchmark) => bench::run(&workspace, progress, &benchmark),
         Task::Wheel => wheel::run(&workspace, progress),
         Task::Lint => lint::run(&workspace, progress),
     }

@@ -1,4 +1,4 @@
-//! Prints what a project imports: `cargo run --example scan -- PATH [PYTHON]`.
+//! Prints what a project imports: `cargo run --example scan -- PATH [PYTHON [CACHE]]`.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args_os().skip(1);
     let path = PathBuf::from(arguments.next().unwrap_or_else(|| ".".into()));
     let python = PathBuf::from(arguments.next().unwrap_or_else(|| "python3".into()));
-    let interpreter = Interpreter::query(&python)?;
+    let cache_dir = arguments.next().map(PathBuf::from);
+    let interpreter = match &cache_dir {
+        Some(cache) => Interpreter::query_cached(&python, cache)?,
+        None => Interpreter::query(&python)?,
+    };
     let project = Project::locate(&Target::Path(path), &interpreter)?;
-    let options = ScanOptions::default();
+    let options = ScanOptions { cache_dir, ..ScanOptions::default() };
     let graph = hr_graph::scan(&project, &interpreter, &options);
     for module in graph.plan(&options).modules {
         println!(

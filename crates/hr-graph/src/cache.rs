@@ -5,11 +5,13 @@
 //! costs little and processes may share the directory: the last one to write a file wins.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::interpreter::Interpreter;
@@ -31,7 +33,7 @@ pub(crate) struct Cache {
 }
 
 /// What is known of files, by their paths.
-pub(crate) type Known = HashMap<PathBuf, Arc<Scanned>>;
+pub(crate) type Known = FxHashMap<OsString, Arc<Scanned>>;
 
 impl Cache {
     pub(crate) fn new(directory: &Path, project: &Project, interpreter: &Interpreter) -> Self {
@@ -51,14 +53,14 @@ impl Cache {
 
     /// Everything that is stored and sound.
     pub(crate) fn load(&self) -> Known {
-        let shards: Vec<Vec<(PathBuf, Arc<Scanned>)>> =
+        let shards: Vec<Vec<(OsString, Arc<Scanned>)>> =
             (0..SHARDS).into_par_iter().map(|shard| self.load_shard(shard)).collect();
         shards.into_iter().flatten().collect()
     }
 
     /// Stores what differs from `before`. Entries of files that this scan did not touch stay as long as the files do.
     pub(crate) fn store(&self, before: &Known, now: &Known) {
-        let is_new = |(path, scanned): &(&PathBuf, &Arc<Scanned>)| {
+        let is_new = |(path, scanned): &(&OsString, &Arc<Scanned>)| {
             !before.get(*path).is_some_and(|known| Arc::ptr_eq(known, scanned))
         };
         let mut changed: Vec<u64> = now.iter().filter(is_new).map(|(path, _)| shard_of(path)).collect();
@@ -67,13 +69,16 @@ impl Cache {
         if changed.is_empty() || std::fs::create_dir_all(&self.directory).is_err() {
             return;
         }
-        let mut entries: HashMap<u64, Vec<(&PathBuf, &Arc<Scanned>)>> = HashMap::new();
+        let mut entries: HashMap<u64, Vec<(&OsString, &Arc<Scanned>)>> = HashMap::new();
         for entry in now {
             entries.entry(shard_of(entry.0)).or_default().push(entry);
         }
         for entry in before {
             let shard = shard_of(entry.0);
-            if changed.binary_search(&shard).is_ok() && !now.contains_key(entry.0) && entry.0.exists() {
+            if changed.binary_search(&shard).is_ok()
+                && !now.contains_key(entry.0)
+                && Path::new(entry.0).exists()
+            {
                 entries.entry(shard).or_default().push(entry);
             }
         }
@@ -89,7 +94,7 @@ impl Cache {
         self.directory.join(format!("{shard:02x}.bin"))
     }
 
-    fn load_shard(&self, shard: u64) -> Vec<(PathBuf, Arc<Scanned>)> {
+    fn load_shard(&self, shard: u64) -> Vec<(OsString, Arc<Scanned>)> {
         let bytes = std::fs::read(self.file(shard)).unwrap_or_default();
         let stored: Vec<(String, Scanned)> = payload(&bytes)
             .and_then(|payload| match postcard::take_from_bytes(payload) {
@@ -97,13 +102,17 @@ impl Cache {
                 _ => None,
             })
             .unwrap_or_default();
-        stored.into_iter().map(|(path, scanned)| (self.root.join(path), Arc::new(scanned))).collect()
+        stored
+            .into_iter()
+            .map(|(path, scanned)| (self.root.join(path).into_os_string(), Arc::new(scanned)))
+            .collect()
     }
 
-    fn store_shard(&self, shard: u64, entries: &[(&PathBuf, &Arc<Scanned>)]) -> std::io::Result<()> {
+    fn store_shard(&self, shard: u64, entries: &[(&OsString, &Arc<Scanned>)]) -> std::io::Result<()> {
         let mut stored: Vec<(&str, &Scanned)> = entries
             .iter()
             .filter_map(|(path, scanned)| {
+                let path = Path::new(path);
                 Some((path.strip_prefix(&self.root).unwrap_or(path).to_str()?, scanned.as_ref()))
             })
             .collect();
@@ -129,6 +138,6 @@ fn payload(bytes: &[u8]) -> Option<&[u8]> {
     is_sound.then_some(payload)
 }
 
-fn shard_of(path: &Path) -> u64 {
-    xxh3_64(path.as_os_str().as_encoded_bytes()) % SHARDS
+fn shard_of(path: &OsStr) -> u64 {
+    xxh3_64(path.as_encoded_bytes()) % SHARDS
 }

@@ -90,13 +90,13 @@ fn changed_files(before: &ProjectGraph, now: &ProjectGraph) -> Vec<ChangedFile> 
     let mut files = Vec::new();
     let mut added = Vec::new();
     for module in now.modules() {
-        match before.by_file.get(&module.file).map(|index| &before.graph[*index]) {
+        match before.by_file.get(module.file.as_os_str()).map(|index| &before.graph[*index]) {
             None => added.push(module),
             Some(old) => files.extend(modification(old, module).map(|change| changed(now, module, change))),
         }
     }
     let mut gone: BTreeMap<u64, Vec<&Module>> = BTreeMap::new();
-    for module in before.modules().filter(|module| !now.by_file.contains_key(&module.file)) {
+    for module in before.modules().filter(|module| !now.by_file.contains_key(module.file.as_os_str())) {
         gone.entry(module.hash).or_default().push(module);
     }
     for module in added {

@@ -3,12 +3,14 @@
 //! Source: <https://docs.python.org/3/reference/import.html#the-path-based-finder> and, for what wins where several
 //! things have the same name, `FileFinder.find_spec` in `Lib/importlib/_bootstrap_external.py`.
 
-use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use crate::interpreter::Interpreter;
+use crate::listing::{Listing, Offer, module_file};
 use crate::project::Project;
 
 /// Whose a module is.
@@ -50,6 +52,8 @@ pub(crate) enum Form {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) name: String,
+    /// The package it was found in.
+    pub(crate) parent: Option<FoundId>,
     pub(crate) form: Form,
     pub(crate) kind: Kind,
     /// The file that is executed, for a package its `__init__`.
@@ -67,37 +71,21 @@ impl Found {
 /// Index of a module in the finder.
 pub(crate) type FoundId = u32;
 
-/// What a directory offers under one name.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Offer(u8);
-
-impl Offer {
-    const DIRECTORY: u8 = 1;
-    const SOURCE: u8 = 2;
-    const BYTECODE: u8 = 4;
-    const EXTENSION: u8 = 8;
-
-    fn has(self, what: u8) -> bool {
-        self.0 & what != 0
-    }
-}
-
-#[derive(Debug, Default)]
-struct Listing {
-    offers: HashMap<Box<str>, Offer>,
-}
-
 /// See the module's documentation.
 pub(crate) struct Finder<'a> {
     interpreter: &'a Interpreter,
     project: &'a Project,
     search_path: Vec<PathBuf>,
     has_stdlib: bool,
-    listings: HashMap<PathBuf, Arc<Listing>>,
+    listings: FxHashMap<OsString, Arc<Listing>>,
     found: Vec<Found>,
-    /// Children by parent and name; the parent of top-level modules is `None`.
-    known: HashMap<(Option<FoundId>, Box<str>), Option<FoundId>>,
+    top_level: Children,
+    /// Of each module found.
+    children: Vec<Children>,
 }
+
+/// What was looked for in a package, or at the top, and what was found.
+type Children = FxHashMap<Box<str>, Option<FoundId>>;
 
 /// How far a dotted name leads.
 pub(crate) struct Lookup {
@@ -116,14 +104,32 @@ impl<'a> Finder<'a> {
             project,
             search_path,
             has_stdlib,
-            listings: HashMap::new(),
+            listings: FxHashMap::default(),
             found: Vec::new(),
-            known: HashMap::new(),
+            top_level: Children::default(),
+            children: Vec::new(),
         }
+    }
+
+    /// Takes over what is known of directories already.
+    pub(crate) fn add_listings(&mut self, listings: Vec<(PathBuf, Listing)>) {
+        self.listings.extend(
+            listings.into_iter().map(|(directory, listing)| (directory.into_os_string(), Arc::new(listing))),
+        );
+    }
+
+    /// How many modules were found so far: one more than the highest number.
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
     }
 
     pub(crate) fn get(&self, id: FoundId) -> &Found {
         &self.found[id as usize]
+    }
+
+    /// All modules found so far, in the order of their numbers.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Found> {
+        self.found.iter()
     }
 
     /// Whether the standard library's files were among the directories searched.
@@ -154,14 +160,23 @@ impl<'a> Finder<'a> {
         {
             return None;
         }
-        if let Some(known) = self.known.get(&(parent, name.into())) {
+        let siblings = match parent {
+            None => &self.top_level,
+            Some(parent) => &self.children[parent as usize],
+        };
+        if let Some(known) = siblings.get(name) {
             return *known;
         }
         let found = self.search(parent, name).map(|found| {
             self.found.push(found);
+            self.children.push(Children::default());
             FoundId::try_from(self.found.len() - 1).unwrap_or(FoundId::MAX)
         });
-        self.known.insert((parent, name.into()), found);
+        let siblings = match parent {
+            None => &mut self.top_level,
+            Some(parent) => &mut self.children[parent as usize],
+        };
+        siblings.insert(name.into(), found);
         found
     }
 
@@ -192,18 +207,19 @@ impl<'a> Finder<'a> {
         };
         let mut portions = Vec::new();
         for directory in directories {
-            let offer = self.listing(&directory).offers.get(name).copied().unwrap_or_default();
-            if offer == Offer::default() {
+            let offer = self.listing(&directory).offer(name);
+            if offer == Offer::NOTHING {
                 continue;
             }
             if offer.has(Offer::DIRECTORY) {
                 let package = directory.join(name);
-                let init = self.listing(&package).offers.get("__init__").copied().unwrap_or_default();
+                let init = self.listing(&package).offer("__init__");
                 if let Some(file) = self.file(&package, "__init__", init) {
                     let kind = kind_of(self, &file);
                     let locations = vec![package];
                     return Some(Found {
                         name: full,
+                        parent,
                         form: Form::Package,
                         kind,
                         file: Some(file),
@@ -215,6 +231,7 @@ impl<'a> Finder<'a> {
                 let kind = kind_of(self, &file);
                 return Some(Found {
                     name: full,
+                    parent,
                     form: Form::Module,
                     kind,
                     file: Some(file),
@@ -230,7 +247,7 @@ impl<'a> Finder<'a> {
         }
         let first = portions.first()?;
         let kind = kind_of(self, first);
-        Some(Found { name: full, form: Form::Namespace, kind, file: None, locations: portions })
+        Some(Found { name: full, parent, form: Form::Namespace, kind, file: None, locations: portions })
     }
 
     /// A module that is loaded before any program runs; what lies on `sys.path` under its name is never seen.
@@ -242,7 +259,14 @@ impl<'a> Finder<'a> {
             .map(|directory| directory.join(name))
             .filter(|package| package.is_dir())
             .collect();
-        Found { name: name.to_owned(), form: Form::Builtin, kind: Kind::Stdlib, file: None, locations }
+        Found {
+            name: name.to_owned(),
+            parent: None,
+            form: Form::Builtin,
+            kind: Kind::Stdlib,
+            file: None,
+            locations,
+        }
     }
 
     /// The file that Python would load for a name. Source is preferred here to an extension module of the same
@@ -263,77 +287,22 @@ impl<'a> Finder<'a> {
     /// package for Python, but one without modules is one by accident.
     fn holds_modules(&mut self, directory: &Path, depth: u8) -> bool {
         let listing = self.listing(directory);
-        if listing.offers.values().any(|offer| offer.has(Offer::SOURCE | Offer::BYTECODE | Offer::EXTENSION))
-        {
-            return true;
-        }
-        depth < 8
-            && listing
-                .offers
-                .iter()
-                .filter(|(name, _)| &***name != "__pycache__" && &***name != "node_modules")
-                .any(|(name, _)| self.holds_modules(&directory.join(&**name), depth + 1))
+        listing.holds_modules()
+            || depth < 8
+                && listing
+                    .directories()
+                    .filter(|name| *name != "__pycache__" && *name != "node_modules")
+                    .any(|name| self.holds_modules(&directory.join(name), depth + 1))
     }
 
     fn listing(&mut self, directory: &Path) -> Arc<Listing> {
-        if let Some(listing) = self.listings.get(directory) {
+        if let Some(listing) = self.listings.get(directory.as_os_str()) {
             return Arc::clone(listing);
         }
-        let listing = Arc::new(read_listing(directory, self.interpreter.version));
-        self.listings.insert(directory.to_owned(), Arc::clone(&listing));
+        let listing = Arc::new(Listing::read(directory, self.interpreter.version));
+        self.listings.insert(directory.as_os_str().to_owned(), Arc::clone(&listing));
         listing
     }
-}
-
-fn read_listing(directory: &Path, version: (u8, u8)) -> Listing {
-    let mut listing = Listing::default();
-    let Ok(entries) = std::fs::read_dir(directory) else { return listing };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else { continue };
-        let Ok(mut kind) = entry.file_type() else { continue };
-        if kind.is_symlink() {
-            let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
-            kind = metadata.file_type();
-        }
-        let (stem, what) = if kind.is_dir() {
-            (name, Offer::DIRECTORY)
-        } else if let Some((stem, what)) = module_file(name, version) {
-            (stem, what)
-        } else {
-            continue;
-        };
-        listing.offers.entry(stem.into()).or_default().0 |= what;
-    }
-    listing
-}
-
-/// The module a file name stands for, and what kind of file it is.
-fn module_file(name: &str, version: (u8, u8)) -> Option<(&str, u8)> {
-    if let Some(stem) = name.strip_suffix(".py") {
-        return Some((stem, Offer::SOURCE));
-    }
-    if let Some(stem) = name.strip_suffix(".pyc") {
-        return Some((stem, Offer::BYTECODE));
-    }
-    let (stem, tag) = match name.strip_suffix(".so").or_else(|| name.strip_suffix(".pyd"))?.split_once('.') {
-        Some((stem, tag)) => (stem, tag),
-        None => (name.rsplit_once('.')?.0, ""),
-    };
-    extension_tag_fits(tag, version).then_some((stem, Offer::EXTENSION))
-}
-
-/// Whether this version loads extension modules with that tag (PEP 3149; `importlib.machinery.EXTENSION_SUFFIXES`).
-fn extension_tag_fits(tag: &str, (major, minor): (u8, u8)) -> bool {
-    if tag.is_empty() || tag.starts_with("abi3") {
-        return true;
-    }
-    let digits = format!("{major}{minor}");
-    ["cpython-", "cp"].iter().any(|prefix| {
-        tag.strip_prefix(prefix)
-            .and_then(|rest| rest.strip_prefix(&digits))
-            .is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_digit()))
-    })
 }
 
 fn extension_file(directory: &Path, name: &str, version: (u8, u8)) -> Option<PathBuf> {
@@ -348,21 +317,4 @@ fn extension_file(directory: &Path, name: &str, version: (u8, u8)) -> Option<Pat
         .collect();
     files.sort();
     files.into_iter().next()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn extension_modules_are_told_by_their_tags() {
-        let so = |name| module_file(name, (3, 12)).map(|(stem, _)| stem);
-        assert_eq!(so("a.cpython-312-x86_64-linux-gnu.so"), Some("a"));
-        assert_eq!(so("a.abi3.so"), Some("a"));
-        assert_eq!(so("a.so"), Some("a"));
-        assert_eq!(so("a.cp312-win_amd64.pyd"), Some("a"));
-        assert_eq!(so("a.cpython-311-x86_64-linux-gnu.so"), None);
-        assert_eq!(so("a.cpython-3120-x86_64-linux-gnu.so"), None);
-        assert_eq!(so("a.pyi"), None);
-    }
 }

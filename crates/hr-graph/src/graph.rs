@@ -1,16 +1,19 @@
 //! The graph of a project's own modules, and what they import from others.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hr_imports::{Context, EnvironmentWrite, FileImports, Fingerprint, How, Location, WorldPatch};
 use petgraph::stable_graph::{NodeIndex, StableDiGraph};
 use petgraph::visit::{EdgeRef, IntoEdgeReferences};
+use rayon::prelude::*;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::finder::{Finder, Kind};
 use crate::project::{Entry, Project};
-use crate::resolve::{self, ExternalName, Reference};
+use crate::resolve::{ExternalName, Reference};
 use crate::scan::{SourceFile, project_problem};
 
 /// Something in a project that keeps a file from being understood as Python would. Such a file says less than it
@@ -130,7 +133,8 @@ pub struct ProjectGraph {
     pub(crate) entry: Entry,
     pub(crate) graph: StableDiGraph<Module, Dependency>,
     pub(crate) by_name: BTreeMap<String, NodeIndex>,
-    pub(crate) by_file: HashMap<PathBuf, NodeIndex>,
+    /// By absolute path. Hashing a `Path` takes it apart; its text will do.
+    pub(crate) by_file: FxHashMap<OsString, NodeIndex>,
     pub(crate) externals: Vec<ExternalName>,
     problems: Vec<Problem>,
     unresolved: Vec<Unresolved>,
@@ -143,14 +147,16 @@ impl ProjectGraph {
         mut files: Vec<SourceFile>,
         unreadable: &[(PathBuf, hr_imports::Problem)],
     ) -> Self {
-        files.sort_by(|one, other| (&one.module, &one.path).cmp(&(&other.module, &other.path)));
+        files.par_sort_unstable_by(|one, other| {
+            one.module.cmp(&other.module).then_with(|| one.path.as_os_str().cmp(other.path.as_os_str()))
+        });
         drop_compiled_twins(&mut files);
         let mut this = Self {
             root: project.root().to_owned(),
             entry: project.entry().clone(),
             graph: StableDiGraph::with_capacity(files.len(), files.len() * 4),
             by_name: BTreeMap::new(),
-            by_file: HashMap::with_capacity(files.len()),
+            by_file: FxHashMap::with_capacity_and_hasher(files.len(), FxBuildHasher),
             externals: Vec::new(),
             problems: Vec::new(),
             unresolved: Vec::new(),
@@ -158,11 +164,12 @@ impl ProjectGraph {
         for (path, problem) in unreadable {
             this.problems.push(project_problem(project, path, problem));
         }
+        let references = files.iter_mut().map(|file| std::mem::take(&mut file.references)).collect();
         for file in files {
             this.add_module(project, file);
         }
         this.prefer_what_python_finds(finder);
-        this.connect(project, finder);
+        this.connect(project, finder, references);
         this.problems.sort();
         this.unresolved.sort();
         this
@@ -182,7 +189,7 @@ impl ProjectGraph {
             hash: file.version,
         });
         self.by_name.entry(file.module).or_insert(index);
-        self.by_file.insert(file.path, index);
+        self.by_file.insert(file.path.into_os_string(), index);
     }
 
     /// Where several files have one name, that name means the one Python would load.
@@ -194,43 +201,42 @@ impl ProjectGraph {
             let lookup = finder.look_up(name);
             if let Some(id) = lookup.deepest.filter(|_| lookup.complete)
                 && let Some(file) = &finder.get(id).file
-                && let Some(found) = self.by_file.get(file)
+                && let Some(found) = self.by_file.get(file.as_os_str())
             {
                 *index = *found;
             }
         }
     }
 
-    fn connect(&mut self, project: &Project, finder: &mut Finder<'_>) {
-        let mut external_ids: HashMap<ExternalName, usize> = HashMap::new();
+    fn connect(&mut self, project: &Project, finder: &Finder<'_>, references: Vec<Vec<(u32, Reference)>>) {
+        let mut external_ids: FxHashMap<ExternalName, usize> = FxHashMap::default();
+        let nodes = self.nodes_by_found_id(finder);
         let indices: Vec<NodeIndex> = self.graph.node_indices().collect();
-        for index in indices {
+        for (index, references) in indices.into_iter().zip(references) {
             let Some(found) = self.graph[index].found.clone() else { continue };
-            let mut uses = Vec::with_capacity(found.imports.len());
-            for import in &found.imports {
-                for reference in resolve::references(import, finder) {
-                    let target = match reference {
-                        Reference::FirstParty(id) => {
-                            let file = finder.get(id).file.as_ref();
-                            let Some(target) = file.and_then(|file| self.by_file.get(file)) else { continue };
-                            UseTarget::FirstParty(*target)
-                        }
-                        Reference::External(external) => {
-                            let next = self.externals.len();
-                            let id = *external_ids.entry(external).or_insert_with_key(|external| {
-                                self.externals.push(external.clone());
-                                next
-                            });
-                            UseTarget::External(id)
-                        }
-                        Reference::Missing(written) => {
-                            self.note_unresolved(project, index, written, import.location);
-                            continue;
-                        }
-                    };
-                    let is_call = import.is_call();
-                    uses.push(Use { target, location: import.location, context: import.context, is_call });
-                }
+            let mut uses = Vec::with_capacity(references.len());
+            for (number, reference) in references {
+                let import = &found.imports[number as usize];
+                let target = match reference {
+                    Reference::FirstParty(id) => {
+                        let Some(target) = nodes[id as usize] else { continue };
+                        UseTarget::FirstParty(target)
+                    }
+                    Reference::External(external) => {
+                        let next = self.externals.len();
+                        let id = *external_ids.entry(external).or_insert_with_key(|external| {
+                            self.externals.push(external.clone());
+                            next
+                        });
+                        UseTarget::External(id)
+                    }
+                    Reference::Missing(written) => {
+                        self.note_unresolved(project, index, written, import.location);
+                        continue;
+                    }
+                };
+                let is_call = import.is_call();
+                uses.push(Use { target, location: import.location, context: import.context, is_call });
             }
             for relative in &found.unresolved {
                 let names: Vec<&str> = relative.names.iter().map(|name| name.name.as_str()).collect();
@@ -240,6 +246,17 @@ impl ProjectGraph {
             self.add_edges(index, &uses);
             self.graph[index].references = uses;
         }
+    }
+
+    /// The node of each module that the finder has found, as far as it is one of ours.
+    fn nodes_by_found_id(&self, finder: &Finder<'_>) -> Vec<Option<NodeIndex>> {
+        finder
+            .all()
+            .map(|found| {
+                let file = found.file.as_ref().filter(|_| found.kind == Kind::FirstParty)?;
+                self.by_file.get(file.as_os_str()).copied()
+            })
+            .collect()
     }
 
     fn add_edges(&mut self, source: NodeIndex, uses: &[Use]) {
@@ -309,7 +326,10 @@ impl ProjectGraph {
     }
 
     pub(crate) fn index_of_file(&self, file: &Path) -> Option<NodeIndex> {
-        self.by_file.get(file).or_else(|| self.by_file.get(&self.root.join(file))).copied()
+        self.by_file
+            .get(file.as_os_str())
+            .or_else(|| self.by_file.get(self.root.join(file).as_os_str()))
+            .copied()
     }
 
     /// All dependencies between first-party modules, sorted by the names of both.

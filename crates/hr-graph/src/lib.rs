@@ -7,6 +7,7 @@ mod finder;
 mod graph;
 mod interpreter;
 mod interpreter_cache;
+mod listing;
 mod plan;
 mod project;
 mod query;

@@ -51,7 +51,7 @@ impl ProjectGraph {
     /// The modules at which execution can begin, in order.
     pub(crate) fn entry_modules(&self) -> Vec<NodeIndex> {
         match &self.entry {
-            Entry::Script(file) => self.by_file.get(file).copied().into_iter().collect(),
+            Entry::Script(file) => self.by_file.get(file.as_os_str()).copied().into_iter().collect(),
             Entry::Module(name) => {
                 let main = format!("{name}.__main__");
                 [name, &main].into_iter().filter_map(|name| self.by_name.get(name).copied()).collect()

@@ -1,7 +1,5 @@
 //! From imports as written to modules that exist.
 
-use std::path::PathBuf;
-
 use hr_imports::{Form as ImportForm, Import};
 
 use crate::finder::{Finder, Form, FoundId, Kind, Lookup};
@@ -29,36 +27,45 @@ pub(crate) struct ExternalName {
     pub(crate) loads: bool,
 }
 
-/// The first-party files that a file leads to: its own packages, what it imports, and the packages of that.
-pub(crate) fn first_party_files(file: &SourceFile, finder: &mut Finder<'_>) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    add_files_of(file.module.rsplit_once('.').map_or("", |(package, _)| package), finder, &mut files);
-    let Some(scanned) = &file.scanned else { return files };
-    for import in &scanned.found.imports {
-        for reference in references(import, finder) {
-            if let Reference::FirstParty(id) = reference {
-                let name = finder.get(id).name.clone();
-                add_files_of(&name, finder, &mut files);
+/// What all imports of a file lead to, each with the index of its import.
+pub(crate) fn file_references(file: &SourceFile, finder: &mut Finder<'_>) -> Vec<(u32, Reference)> {
+    let Some(scanned) = &file.scanned else { return Vec::new() };
+    let mut found = Vec::with_capacity(scanned.found.imports.len());
+    for (index, import) in (0..).zip(&scanned.found.imports) {
+        found.extend(references(import, finder).into_iter().map(|reference| (index, reference)));
+    }
+    found
+}
+
+/// The first-party modules that a file leads to: its own packages, what it imports, and the packages of that.
+pub(crate) fn first_party(file: &SourceFile, finder: &mut Finder<'_>) -> Vec<FoundId> {
+    let mut modules = Vec::new();
+    add_line(file.module.rsplit_once('.').map_or("", |(package, _)| package), finder, &mut modules);
+    for (_, reference) in &file.references {
+        if let Reference::FirstParty(id) = reference {
+            let mut current = Some(*id);
+            while let Some(id) = current {
+                modules.push(id);
+                current = finder.get(id).parent;
             }
         }
     }
-    files
+    modules.retain(|id| finder.get(*id).kind == Kind::FirstParty);
+    modules
 }
 
-fn add_files_of(module: &str, finder: &mut Finder<'_>, files: &mut Vec<PathBuf>) {
+/// A module by name and its packages.
+fn add_line(module: &str, finder: &mut Finder<'_>, modules: &mut Vec<FoundId>) {
     let mut parent = None;
     for part in module.split('.') {
         let Some(child) = finder.child(parent, part) else { break };
-        let found = finder.get(child);
-        if found.kind == Kind::FirstParty {
-            files.extend(found.file.clone());
-        }
+        modules.push(child);
         parent = Some(child);
     }
 }
 
 /// Everything one import leads to, in the order in which Python would load it.
-pub(crate) fn references(import: &Import, finder: &mut Finder<'_>) -> Vec<Reference> {
+fn references(import: &Import, finder: &mut Finder<'_>) -> Vec<Reference> {
     let module = import.module.as_str();
     if module == "__main__" {
         return Vec::new();

@@ -1,6 +1,6 @@
 //! Scans a project: walks it, parses what changed, follows imports to first-party files not seen yet.
 
-use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hr_imports::{FileImports, Location, ModuleName, Problem as FileProblem};
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, Known};
@@ -15,7 +16,7 @@ use crate::finder::Finder;
 use crate::graph::{Problem, ProjectGraph};
 use crate::interpreter::Interpreter;
 use crate::project::{Entry, Project, Seed};
-use crate::resolve;
+use crate::resolve::{self, Reference};
 use crate::walk;
 
 /// How to scan and what to plan.
@@ -107,6 +108,14 @@ pub(crate) struct SourceFile {
     pub(crate) scanned: Option<Arc<Scanned>>,
     /// Tells versions of the file apart: a hash of its content, or of its stamp where the content is not read.
     pub(crate) version: u64,
+    /// What its imports lead to, by the import's index.
+    pub(crate) references: Vec<(u32, Reference)>,
+}
+
+impl SourceFile {
+    fn new(path: PathBuf, module: String, is_package: bool) -> Self {
+        Self { path, module, is_package, scanned: None, version: 0, references: Vec::new() }
+    }
 }
 
 /// Scans a project from scratch, or from the cache that the options name. Never fails: what cannot be read is a
@@ -136,37 +145,49 @@ impl Scanner {
     /// The state of the project as it is on disk now.
     pub fn scan(&mut self) -> ProjectGraph {
         let mut finder = Finder::new(&self.project, &self.interpreter);
-        let mut files: BTreeMap<PathBuf, SourceFile> = BTreeMap::new();
+        let mut files: Vec<SourceFile> = Vec::new();
         let mut problems = Vec::new();
-        let mut pending = seed_files(&self.project);
-        let mut requested: HashSet<PathBuf> = pending.iter().map(|file| file.path.clone()).collect();
+        let mut pending = seed_files(&self.project, &self.interpreter, &mut finder);
+        let mut requested: FxHashSet<OsString> =
+            pending.iter().map(|file| file.path.clone().into_os_string()).collect();
+        let mut seen: Vec<bool> = Vec::new();
         while !pending.is_empty() {
             let read = read_all(pending, &self.known, &self.interpreter);
             let mut next = Vec::new();
             for outcome in read {
                 match outcome {
-                    Ok(file) => {
-                        for path in resolve::first_party_files(&file, &mut finder) {
-                            if requested.insert(path.clone())
+                    Ok(mut file) => {
+                        file.references = resolve::file_references(&file, &mut finder);
+                        for id in resolve::first_party(&file, &mut finder) {
+                            if seen.len() < finder.len() {
+                                seen.resize(finder.len(), false);
+                            }
+                            if std::mem::replace(&mut seen[id as usize], true) {
+                                continue;
+                            }
+                            let Some(path) = finder.get(id).file.clone() else { continue };
+                            if requested.insert(path.clone().into_os_string())
                                 && let Some((module, is_package)) = self.project.module_name(&path)
                             {
-                                next.push(SourceFile { path, module, is_package, scanned: None, version: 0 });
+                                next.push(SourceFile::new(path, module, is_package));
                             }
                         }
-                        files.insert(file.path.clone(), file);
+                        files.push(file);
                     }
                     Err(problem) => problems.push(problem),
                 }
             }
             pending = next;
         }
-        let now: Known =
-            files.values().filter_map(|file| Some((file.path.clone(), file.scanned.clone()?))).collect();
+        let now: Known = files
+            .iter()
+            .filter_map(|file| Some((file.path.clone().into_os_string(), file.scanned.clone()?)))
+            .collect();
         if let Some(cache) = &self.cache {
             cache.store(&self.known, &now);
         }
         self.known = now;
-        ProjectGraph::build(&self.project, &mut finder, files.into_values().collect(), &problems)
+        ProjectGraph::build(&self.project, &mut finder, files, &problems)
     }
 
     /// The project that is scanned.
@@ -180,17 +201,21 @@ impl Scanner {
     }
 }
 
-fn seed_files(project: &Project) -> Vec<SourceFile> {
+fn seed_files(project: &Project, interpreter: &Interpreter, finder: &mut Finder<'_>) -> Vec<SourceFile> {
     let mut paths = Vec::new();
     for seed in project.seeds() {
         match seed {
-            Seed::Tree(directory) => paths.append(&mut walk::walk(directory, project.root())),
+            Seed::Tree(directory) => {
+                let mut walked = walk::walk(directory, project.root(), interpreter.version);
+                paths.append(&mut walked.files);
+                finder.add_listings(walked.listings);
+            }
             Seed::File(file) => paths.push(file.clone()),
         }
     }
-    paths.sort();
-    paths.dedup();
-    paths.into_iter().filter_map(|path| source_file(project, path)).collect()
+    let mut known = FxHashSet::default();
+    paths.retain(|path| known.insert(path.clone().into_os_string()));
+    paths.into_par_iter().filter_map(|path| source_file(project, path)).collect()
 }
 
 fn source_file(project: &Project, path: PathBuf) -> Option<SourceFile> {
@@ -206,7 +231,7 @@ fn source_file(project: &Project, path: PathBuf) -> Option<SourceFile> {
         }
         _ => return None,
     };
-    Some(SourceFile { path, module, is_package, scanned: None, version: 0 })
+    Some(SourceFile::new(path, module, is_package))
 }
 
 fn read_all(
@@ -220,7 +245,7 @@ fn read_all(
         .map(|mut file| {
             if has_source(&file.path) {
                 let name = ModuleName { name: &file.module, is_package: file.is_package };
-                let scanned = read(&file.path, known.get(&file.path), name, &target)
+                let scanned = read(&file.path, known.get(file.path.as_os_str()), name, &target)
                     .map_err(|error| (file.path.clone(), unreadable(&error)))?;
                 file.version = scanned.hash;
                 file.scanned = Some(scanned);

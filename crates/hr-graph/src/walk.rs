@@ -1,83 +1,130 @@
 //! Lists the source files below a directory: honours `.gitignore`, skips environments and caches.
 
-use std::ffi::OsStr;
+use std::fs::FileType;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
-use ignore::{DirEntry, WalkBuilder, WalkState};
+use ignore::gitignore::Gitignore;
+use rayon::prelude::*;
 
-use crate::project::{is_environment, is_identifier};
+use crate::listing::{Listing, Offer, module_file};
+use crate::project::is_identifier;
 
-/// All files below `directory` that may be first-party modules, sorted.
-///
-/// Symlinks to directories are followed as long as they stay below `boundary`; loops end.
-pub(crate) fn walk(directory: &Path, boundary: &Path) -> Vec<PathBuf> {
+/// What lies below a directory.
+#[derive(Default)]
+pub(crate) struct Walked {
+    /// All files that may be modules, sorted.
+    pub(crate) files: Vec<PathBuf>,
+    /// Every directory that was read.
+    pub(crate) listings: Vec<(PathBuf, Listing)>,
+}
+
+/// Walks a directory. Symlinks to directories are followed as long as they stay below `boundary`; loops end.
+pub(crate) fn walk(directory: &Path, boundary: &Path, version: (u8, u8)) -> Walked {
     let installed = directory.components().any(|part| part.as_os_str() == "site-packages");
     let boundary = boundary.canonicalize().unwrap_or_else(|_| boundary.to_owned());
-    let mut builder = WalkBuilder::new(directory);
-    builder
-        .standard_filters(false)
-        .hidden(true)
-        .git_ignore(!installed)
-        .git_exclude(!installed)
-        .ignore(false)
-        .require_git(false)
-        .parents(false)
-        .follow_links(true)
-        .threads(rayon::current_num_threads())
-        .filter_entry(move |entry| may_hold_modules(entry, &boundary));
-    let found = Mutex::new(Vec::new());
-    builder.build_parallel().run(|| {
-        let mut batch = Batch { files: Vec::new(), all: &found };
-        Box::new(move |entry| {
-            // What cannot be read is not there: Python could not import it either.
-            if let Ok(entry) = entry
-                && entry.file_type().is_some_and(|kind| kind.is_file())
-                && is_module_file(entry.file_name())
-            {
-                batch.files.push(entry.into_path());
+    let walk = Walk { boundary, honours_gitignore: !installed, version };
+    let mut walked = walk.directory(directory, None, true);
+    walked.files.par_sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
+    walked
+}
+
+struct Walk {
+    boundary: PathBuf,
+    honours_gitignore: bool,
+    version: (u8, u8),
+}
+
+/// The `.gitignore` files from a directory up to the root of the walk.
+struct Ignored {
+    rules: Gitignore,
+    above: Option<Arc<Ignored>>,
+}
+
+impl Ignored {
+    /// The innermost file that says anything about a path decides.
+    fn covers(&self, path: &Path, is_directory: bool) -> bool {
+        let verdict = self.rules.matched(path, is_directory);
+        if verdict.is_none() {
+            self.above.as_ref().is_some_and(|above| above.covers(path, is_directory))
+        } else {
+            verdict.is_ignore()
+        }
+    }
+}
+
+impl Walk {
+    fn directory(&self, directory: &Path, ignored: Option<&Arc<Ignored>>, is_top: bool) -> Walked {
+        let entries: Vec<_> = std::fs::read_dir(directory).into_iter().flatten().flatten().collect();
+        let has = |name: &str| entries.iter().any(|entry| entry.file_name() == name);
+        // Virtual environments are recognised as `is_environment` does it, without asking the file system again.
+        if !is_top && (has("pyvenv.cfg") || (has("conda-meta") && has("bin"))) {
+            return Walked::default();
+        }
+        let own_rules = has(".gitignore");
+        let rules = (own_rules && self.honours_gitignore).then(|| {
+            let rules = Gitignore::new(directory.join(".gitignore")).0;
+            Arc::new(Ignored { rules, above: ignored.cloned() })
+        });
+        let ignored = rules.as_ref().or(ignored);
+        let mut walked = Walked::default();
+        let mut listing = Listing::default();
+        let mut below = Vec::new();
+        for entry in entries {
+            let name = entry.file_name();
+            let Ok(mut kind) = entry.file_type() else { continue };
+            let is_link = kind.is_symlink();
+            if is_link {
+                let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
+                kind = metadata.file_type();
             }
-            WalkState::Continue
-        })
-    });
-    let mut files = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    files.sort();
-    files
-}
-
-/// One thread's findings, handed over when the thread is done.
-struct Batch<'a> {
-    files: Vec<PathBuf>,
-    all: &'a Mutex<Vec<PathBuf>>,
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).append(&mut self.files);
+            listing.add(&name, kind, self.version);
+            if !name.to_str().is_some_and(|name| self.is_candidate(name, kind)) {
+                continue;
+            }
+            let path = entry.path();
+            if ignored.is_some_and(|ignored| ignored.covers(&path, kind.is_dir())) {
+                continue;
+            }
+            if kind.is_dir() {
+                if !is_link || self.may_follow(&path) {
+                    below.push(path);
+                }
+            } else {
+                walked.files.push(path);
+            }
+        }
+        walked.listings.push((directory.to_owned(), listing));
+        let parts: Vec<Walked> =
+            below.into_par_iter().map(|directory| self.directory(&directory, ignored, false)).collect();
+        for mut part in parts {
+            walked.files.append(&mut part.files);
+            walked.listings.append(&mut part.listings);
+        }
+        walked
     }
-}
 
-fn may_hold_modules(entry: &DirEntry, boundary: &Path) -> bool {
-    if entry.depth() == 0 || !entry.file_type().is_some_and(|kind| kind.is_dir()) {
-        return true;
+    fn is_candidate(&self, name: &str, kind: FileType) -> bool {
+        if kind.is_dir() {
+            !name.starts_with('.')
+                && !matches!(
+                    name,
+                    "__pycache__" | "node_modules" | "site-packages" | "dist-packages" | "__pypackages__"
+                )
+        } else {
+            kind.is_file() && module_file(name, self.version).is_some_and(|(_, what)| what != Offer::NOTHING)
+        }
     }
-    let Some(name) = entry.file_name().to_str() else { return false };
-    if matches!(name, "__pycache__" | "node_modules" | "site-packages" | "dist-packages" | "__pypackages__") {
-        return false;
-    }
-    if is_environment(entry.path()) {
-        return false;
-    }
-    // `libs/my-lib/src` is reached through a directory that no import can name.
-    !entry.path_is_symlink()
-        || (is_identifier(name)
-            && entry.path().canonicalize().is_ok_and(|real| {
-                real.starts_with(boundary)
-                    && !entry.path().parent().is_some_and(|parent| parent.starts_with(&real))
-            }))
-}
 
-fn is_module_file(name: &OsStr) -> bool {
-    let suffix = Path::new(name).extension().and_then(OsStr::to_str);
-    matches!(suffix, Some("py" | "pyc" | "so" | "pyd"))
+    /// Whether a link to a directory leads to modules of the project, and not back to where it lies.
+    fn may_follow(&self, link: &Path) -> bool {
+        link.file_name().and_then(|name| name.to_str()).is_some_and(is_identifier)
+            && link.canonicalize().is_ok_and(|real| {
+                real.starts_with(&self.boundary)
+                    && !link
+                        .parent()
+                        .and_then(|parent| parent.canonicalize().ok())
+                        .is_some_and(|parent| parent.starts_with(&real))
+            })
+    }
 }

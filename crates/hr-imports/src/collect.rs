@@ -88,7 +88,7 @@ impl<'a> Collector<'a, '_> {
     fn try_statement(&mut self, statement: &'a StmtTry) {
         let handles_absence = statement.handlers.iter().any(|handler| {
             let ExceptHandler::ExceptHandler(handler) = handler;
-            handler.type_.as_deref().is_none_or(|expr| self.covers_import_error(expr))
+            handler.type_.as_deref().is_none_or(|expr| handles_import_error(expr, &self.names))
         });
         self.within(|context| context.optional |= handles_absence, |this| this.visit_body(&statement.body));
         for handler in &statement.handlers {
@@ -116,24 +116,12 @@ impl<'a> Collector<'a, '_> {
                     .path(&call.func)
                     .is_some_and(|path| path == "contextlib.suppress" || path == "suppress")
             {
-                suppressed |= call.arguments.args.iter().any(|expr| self.covers_import_error(expr));
+                suppressed |= call.arguments.args.iter().any(|expr| handles_import_error(expr, &self.names));
             }
         }
         self.within(|context| context.optional |= suppressed, |this| this.visit_body(&statement.body));
     }
 
-    /// Whether an `except` clause with this expression catches `ImportError`.
-    fn covers_import_error(&self, expr: &Expr) -> bool {
-        match expr {
-            Expr::Tuple(tuple) => tuple.elts.iter().any(|element| self.covers_import_error(element)),
-            _ => self.names.path(expr).is_some_and(|path| {
-                matches!(
-                    path.strip_prefix("builtins.").unwrap_or(&path),
-                    "ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException"
-                )
-            }),
-        }
-    }
 
     fn import(&mut self, statement: &StmtImport) {
         let location = self.positions.of(statement.start());
@@ -235,8 +223,21 @@ impl<'a> Collector<'a, '_> {
     }
 }
 
+/// Whether an `except` clause with this expression catches `ImportError`.
+pub(crate) fn handles_import_error(expr: &Expr, names: &Names) -> bool {
+    match expr {
+        Expr::Tuple(tuple) => tuple.elts.iter().any(|element| handles_import_error(element, names)),
+        _ => names.path(expr).is_some_and(|path| {
+            matches!(
+                path.strip_prefix("builtins.").unwrap_or(&path),
+                "ImportError" | "ModuleNotFoundError" | "Exception" | "BaseException"
+            )
+        }),
+    }
+}
+
 /// Puts the consequences of a verdict into a context.
-fn enter(context: &mut Context, verdict: Verdict) {
+pub(crate) fn enter(context: &mut Context, verdict: Verdict) {
     match (verdict.value, verdict.basis) {
         (Some(false), Basis::Typing) => context.typing = true,
         (Some(true), Basis::Main) => context.main_only = true,

@@ -32,6 +32,11 @@ const DEDENT: &[u8] = b"\n<";
 const DOCSTRING: &[u8] = b"\n\"";
 
 impl Digest {
+    /// For a text of some length in bytes.
+    pub(crate) fn with_capacity(length: usize) -> Self {
+        Self { code: Vec::with_capacity(length + length / 2), docstrings: Vec::new() }
+    }
+
     pub(crate) fn token(&mut self, line: u32, text: &str) {
         self.code.extend_from_slice(&line.to_le_bytes());
         self.code.extend_from_slice(text.as_bytes());
@@ -68,6 +73,7 @@ impl Digest {
 /// The fingerprint of a parsed text.
 pub(crate) fn of_tokens(text: &str, tokens: &Tokens, positions: &Positions<'_>) -> Fingerprint {
     let mut digest = Digest::default();
+    let mut lines = positions.lines();
     let significant: Vec<_> = tokens
         .iter()
         .filter(|token| !matches!(token.kind(), TokenKind::Comment | TokenKind::NonLogicalNewline))
@@ -90,19 +96,19 @@ pub(crate) fn of_tokens(text: &str, tokens: &Tokens, positions: &Positions<'_>) 
                         matches!(next.kind(), TokenKind::Newline | TokenKind::EndOfFile)
                     }) =>
             {
-                digest.docstring(positions.line(token.start()), &text[token.range()]);
+                digest.docstring(lines.at(token.start()), &text[token.range()]);
                 at_start = false;
             }
             TokenKind::FStringStart | TokenKind::TStringStart => {
                 // One token for the whole literal: blanks inside of it count, as they may be text.
                 let last = end_of_interpolated(&significant, index);
                 let range = token.range().cover(significant[last].range());
-                digest.token(positions.line(token.start()), &text[range]);
+                digest.token(lines.at(token.start()), &text[range]);
                 index = last;
                 at_start = false;
             }
             _ => {
-                digest.token(positions.line(token.start()), &text[token.range()]);
+                digest.token(lines.at(token.start()), &text[token.range()]);
                 at_start = false;
             }
         }

@@ -5,6 +5,7 @@ mod calls;
 mod collect;
 mod condition;
 mod decode;
+mod fast;
 mod fingerprint;
 mod import;
 mod names;
@@ -52,5 +53,17 @@ pub fn scan_bytes(bytes: &[u8], module: ModuleName<'_>, target: &Target) -> File
 
 /// Scans source text. Never fails: what cannot be parsed is among the problems, and the rest is still found.
 pub fn scan_text(text: &str, module: ModuleName<'_>, target: &Target) -> FileImports {
+    fast::scan(text, module, target).unwrap_or_else(|| parse::scan(text, module, target))
+}
+
+/// What [`scan_text`] does, always by the full parser: the fast path for plain text must give the same answer.
+#[doc(hidden)]
+pub fn scan_text_in_full(text: &str, module: ModuleName<'_>, target: &Target) -> FileImports {
     parse::scan(text, module, target)
+}
+
+/// What the fast path finds, where it is sure.
+#[doc(hidden)]
+pub fn scan_text_fast(text: &str, module: ModuleName<'_>, target: &Target) -> Option<FileImports> {
+    fast::scan(text, module, target)
 }

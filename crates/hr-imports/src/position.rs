@@ -25,7 +25,24 @@ impl<'a> Positions<'a> {
         Location { line: limit(line.get()), column: limit(column + 1) }
     }
 
-    pub(crate) fn line(&self, offset: TextSize) -> u32 {
-        u32::try_from(self.index.line_index(offset).get()).unwrap_or(u32::MAX)
+    /// For asking after the lines of offsets that only grow.
+    pub(crate) fn lines(&self) -> Lines<'_> {
+        Lines { starts: self.index.line_starts(), current: 0 }
+    }
+}
+
+/// A place in a line table, which moves forward only.
+pub(crate) struct Lines<'a> {
+    starts: &'a [TextSize],
+    current: usize,
+}
+
+impl Lines<'_> {
+    /// The line of an offset, counted from 1. No earlier call may have asked for a later offset.
+    pub(crate) fn at(&mut self, offset: TextSize) -> u32 {
+        while self.starts.get(self.current + 1).is_some_and(|next| *next <= offset) {
+            self.current += 1;
+        }
+        u32::try_from(self.current + 1).unwrap_or(u32::MAX)
     }
 }

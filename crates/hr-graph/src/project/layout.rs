@@ -18,7 +18,7 @@ pub(crate) fn is_project_directory(directory: &Path) -> bool {
 }
 
 /// Whether a directory is a virtual environment.
-pub(crate) fn is_environment(directory: &Path) -> bool {
+fn is_environment(directory: &Path) -> bool {
     directory.join("pyvenv.cfg").exists()
         || (directory.join("conda-meta").is_dir() && directory.join("bin").is_dir())
 }

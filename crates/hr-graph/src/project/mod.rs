@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::interpreter::Interpreter;
 
-pub(crate) use layout::{is_environment, is_project_directory};
+pub(crate) use layout::is_project_directory;
 
 /// What a user names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -71,6 +71,8 @@ fn a_cached_scan_says_the_same_as_a_fresh_one() {
     assert!(planned(&cached(&project, cache.path())).contains(&"new3".to_owned()));
 }
 
+type Damage = fn(Vec<u8>) -> Vec<u8>;
+
 #[test]
 fn a_damaged_cache_counts_as_empty() {
     let tree = sample();
@@ -78,7 +80,6 @@ fn a_damaged_cache_counts_as_empty() {
     let cache = tempfile::tempdir().unwrap();
     let project = tree.project(&["."]);
     let fresh = summary(&cached(&project, cache.path()));
-    type Damage = fn(Vec<u8>) -> Vec<u8>;
     let damages: [Damage; 6] = [
         |_| Vec::new(),
         |bytes| bytes[..bytes.len() / 2].to_vec(),

@@ -18,7 +18,7 @@ struct Answer {
     path: PathBuf,
     error: Option<String>,
     #[serde(default)]
-    imports: Vec<(String, Option<Vec<(String, Option<String>)>>, u32, u32, bool)>,
+    imports: Vec<Statement>,
 }
 
 #[test]
@@ -67,6 +67,7 @@ fn difference(answer: &Answer, target: &Target) -> Option<String> {
     (ours != answer.imports).then(|| format!("{ours:?}\ninstead of {:?}", answer.imports))
 }
 
+/// Module, names with their aliases, line, column, and whether it stands in a function.
 type Statement = (String, Option<Vec<(String, Option<String>)>>, u32, u32, bool);
 
 fn statements(found: &FileImports) -> Vec<Statement> {

@@ -1,3 +1,4 @@
 //! What users of the crate rely upon.
 
 mod cpython;
+mod fast;

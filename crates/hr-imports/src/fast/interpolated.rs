@@ -1,0 +1,87 @@
+//! Whether the content of an f-string is plain: expressions without quotes of the string's own kind, without
+//! backslashes and comments, as every version of Python since 3.6 accepts it.
+
+use super::grammar::Grammar;
+use super::lexer::check_escape;
+use super::token::{InDoubt, Sure};
+
+/// Checks what stands between the quotes.
+pub(super) fn check(content: &str, quote: u8, is_raw: bool) -> Sure<()> {
+    let bytes = content.as_bytes();
+    let mut position = 0;
+    while let Some(&byte) = bytes.get(position) {
+        match (byte, bytes.get(position + 1)) {
+            (b'{', Some(b'{')) | (b'}', Some(b'}')) => position += 2,
+            (b'{', _) => position = field(content, position + 1, quote, false)?,
+            (b'}', _) => return Err(InDoubt),
+            (b'\\', Some(b'{' | b'}')) => return Err(InDoubt),
+            (b'\\', _) => {
+                if !is_raw {
+                    check_escape(&bytes[position + 1..], false)?;
+                }
+                position += 2;
+            }
+            _ => position += 1,
+        }
+    }
+    Ok(())
+}
+
+/// Checks a replacement field that begins after its brace, and gives the position after its closing brace.
+fn field(content: &str, start: usize, quote: u8, is_nested: bool) -> Sure<usize> {
+    let bytes = content.as_bytes();
+    let mut position = start;
+    let mut depth = 0_usize;
+    loop {
+        let byte = *bytes.get(position).ok_or(InDoubt)?;
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' => depth = depth.checked_sub(1).ok_or(InDoubt)?,
+            b'}' if depth > 0 => depth -= 1,
+            b'}' => break,
+            b':' if depth == 0 => break,
+            b'!' if depth == 0 && bytes.get(position + 1) != Some(&b'=') => break,
+            b'!' => position += 1,
+            // `=` shows the expression; comparisons are rare in here.
+            b'=' if depth == 0 => return Err(InDoubt),
+            b'\\' | b'#' | b'\n' => return Err(InDoubt),
+            b'"' | b'\'' if byte == quote => return Err(InDoubt),
+            b'"' | b'\'' => {
+                let rest = &bytes[position + 1..];
+                let end = memchr::memchr(byte, rest).ok_or(InDoubt)?;
+                if end == 0 || rest[..end].iter().any(|byte| *byte == b'\\' || *byte == b'\n' || *byte == quote) {
+                    return Err(InDoubt);
+                }
+                position += end + 1;
+            }
+            _ => {}
+        }
+        position += 1;
+    }
+    Grammar::check_expression(&content[start..position])?;
+    if bytes[position] == b'!' {
+        if !matches!(bytes.get(position + 1), Some(b'r' | b's' | b'a')) {
+            return Err(InDoubt);
+        }
+        position += 2;
+    }
+    match bytes.get(position) {
+        Some(b'}') => Ok(position + 1),
+        Some(b':') if !is_nested => format_specification(content, position + 1, quote),
+        _ => Err(InDoubt),
+    }
+}
+
+fn format_specification(content: &str, start: usize, quote: u8) -> Sure<usize> {
+    let bytes = content.as_bytes();
+    let mut position = start;
+    loop {
+        match bytes.get(position) {
+            Some(b'}') => return Ok(position + 1),
+            Some(b'{') if bytes.get(position + 1) == Some(&b'{') => return Err(InDoubt),
+            Some(b'{') => position = field(content, position + 1, quote, true)?,
+            Some(b'\\' | b'\n' | b'"' | b'\'') | None => return Err(InDoubt),
+            Some(_) => position += 1,
+        }
+    }
+}
