@@ -16,7 +16,6 @@ from hotreload._call import pack_call
 from hotreload._errors import EnvironmentClosed, RunExited, RunTraceback, UnpicklableError
 from hotreload._payload import Payload, unpack
 
-
 MOST_SPARES = 64
 """More would cost memory and serve nobody."""
 
@@ -269,8 +268,8 @@ def isolate_imports(
     """An environment for ``package``, to be used in a ``with`` block.
 
     ``package`` is the name of an importable module or package, or a path to a package, a script or a project.
-    ``ignored_modules`` are never imported ahead of runs, nor is anything below them. ``spares`` is how many processes are
-    forked ahead of time and wait for the next :meth:`~IsolatedEnvironment.exec`.
+    ``ignored_modules`` are never imported ahead of runs, nor is anything below them. ``spares`` is how many processes
+    are forked ahead of time and wait for the next :meth:`~IsolatedEnvironment.exec`.
 
     Entering the block scans the project and builds the template; leaving it ends every process. Raises
     :class:`ImportError` on entering if there is no such package.

@@ -17,7 +17,6 @@ from typing import Any
 from hotreload import _bytecode, _native, _run
 from hotreload._call import pickler
 
-
 LISTED_LATELY = 600.0
 """Seconds for which a directory that was modified is looked at again. Longer than any template takes to build."""
 
@@ -148,7 +147,7 @@ class Template:
         """Let runs look anew at every directory whose listing here may be out of date without its showing.
 
         A finder lists its directory again when the directory's time has changed. That tells nothing of a file added
-        within the same tick of the clock, nor of a directory that did not exist. Done here, once, it costs runs nothing.
+        within the same tick of the clock, nor of a directory that did not exist. Once, here, it costs runs nothing.
         """
         recent = time.time() - LISTED_LATELY
         for path, finder in list(sys.path_importer_cache.items()):
