@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hr_protocol::{Command, ExitStatus, FirstParty, ImportOutcome, SnapshotId};
 use thiserror::Error;
@@ -38,6 +38,9 @@ pub struct Template {
     pub excluded: Vec<(String, Cause)>,
     /// Files of all modules it has loaded.
     pub files: Vec<OsString>,
+    /// When its first import began, by the clock that files are stamped with: what was written before was read as it
+    /// was.
+    pub began: SystemTime,
     /// How long building it took.
     pub elapsed: Duration,
 }
@@ -95,6 +98,7 @@ pub struct Build {
     waiting: Waiting,
     tries_left: u32,
     started: Instant,
+    began: SystemTime,
     /// Set when a module is being given up because it took too long.
     timed_out: bool,
 }
@@ -121,6 +125,7 @@ impl Build {
             waiting: Waiting::Boot,
             tries_left: TRIES,
             started: Instant::now(),
+            began: SystemTime::now(),
             timed_out: false,
         }
     }
@@ -156,6 +161,7 @@ impl Build {
     pub fn handle(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Progress {
         match (event, self.waiting) {
             (TreeEvent::Ready(id), Waiting::Boot) if *id == self.current => {
+                self.began = SystemTime::now();
                 tree.tell(
                     self.current,
                     &Command::Prepare {
@@ -230,6 +236,7 @@ impl Build {
             modules: transaction.modules().map(str::to_owned).collect(),
             excluded: excluded.collect(),
             files,
+            began: self.began,
             elapsed: self.started.elapsed(),
         }))
     }

@@ -28,6 +28,10 @@ pub trait Interpreter {
     /// Called after a fork in the new process.
     fn after_fork_in_child(&mut self);
 
+    /// This process is a spare: a run that does not know its call yet. Do ahead of time what every call needs, and touch
+    /// the memory that every call touches, so that the kernel has copied it by then.
+    fn warm_up(&mut self);
+
     /// Carry out `call` in this process, which is a run, and return its exit code.
     ///
     /// Working directory, umask, stdio, signal mask are already as the call wants them; arguments,

@@ -15,7 +15,7 @@ use nix::unistd::{Pid, getpid};
 use crate::channel::{Channel, ChannelError, Received};
 use crate::interpreter::Interpreter;
 use crate::processes;
-use crate::run::NewRun;
+use crate::run::{self, NewRun};
 use crate::sys::{self, Forked};
 
 /// How long a process may take to end after SIGKILL before it is left to the kernel.
@@ -49,6 +49,7 @@ struct Paused<I> {
 enum Next {
     Paused,
     Run(Box<NewRun>),
+    Spare(OwnedFd),
     Snapshot(OwnedFd),
 }
 
@@ -78,7 +79,11 @@ impl<I: Interpreter> Paused<I> {
             match self.wait() {
                 Ok(Next::Paused) => {}
                 Err(_) => end(&[]),
-                Ok(Next::Run(run)) => self.become_run(*run),
+                Ok(Next::Run(run)) => self.become_run(|| *run),
+                Ok(Next::Spare(jobs)) => {
+                    self.interpreter.warm_up();
+                    self.become_run(|| NewRun::from_job(jobs))
+                }
                 Ok(Next::Snapshot(socket)) => {
                     match Self::new(self.interpreter, socket.into(), self.mask) {
                         Ok(snapshot) => self = snapshot,
@@ -134,6 +139,10 @@ impl<I: Interpreter> Paused<I> {
                 return self.fork_snapshot(snapshot, socket);
             }
             Command::Run(job) => return self.fork_run(*job, descriptors),
+            Command::Spare { run } => {
+                let jobs = descriptors.pop().ok_or(ChannelError::Descriptors)?;
+                return self.fork_bound(run, || Next::Spare(jobs));
+            }
             Command::Sweep { run } => {
                 let marked = |pid| processes::is_marked(pid, run);
                 processes::sweep(getpid(), &[], marked, SWEEP_LIMIT);
@@ -212,33 +221,44 @@ impl<I: Interpreter> Paused<I> {
 
     fn fork_run(&mut self, job: Job, descriptors: Vec<OwnedFd>) -> Result<Next, ChannelError> {
         let Job { run, call } = job;
+        match NewRun::new(call, descriptors) {
+            Ok(new) => self.fork_bound(run, || Next::Run(Box::new(new))),
+            Err(error) => self.fork_failed(run, &error),
+        }
+    }
+
+    /// Forks what will be `run`. The new process goes on as `next` says.
+    fn fork_bound(&mut self, run: RunId, next: impl FnOnce() -> Next) -> Result<Next, ChannelError> {
         let snapshot = getpid();
-        let forked = NewRun::new(run, call, descriptors).and_then(|new| match self.fork()? {
-            Forked::Child => Ok(Err(new)),
-            Forked::Parent { child } => Ok(Ok((child, handle_of_child(child)?))),
+        let forked = self.fork().and_then(|forked| match forked {
+            Forked::Parent { child } => Ok(Some((child, handle_of_child(child)?))),
+            Forked::Child => Ok(None),
         });
         match forked {
-            Ok(Err(new)) => {
-                new.bind_to(snapshot);
+            Ok(None) => {
+                run::bind(run, snapshot);
                 self.interpreter.after_fork_in_child();
-                return Ok(Next::Run(Box::new(new)));
+                Ok(next())
             }
-            Ok(Ok((child, handle))) => {
+            Ok(Some((child, handle))) => {
                 self.runs.insert(child, run);
                 self.channel.send(&Report::Started { run, pid: child.as_raw() }, vec![handle])?;
+                Ok(Next::Paused)
             }
-            Err(error) => {
-                let message = error.to_string();
-                self.channel.send(&Report::ForkFailed { run: Some(run), message }, Vec::new())?;
-            }
+            Err(error) => self.fork_failed(run, &error),
         }
+    }
+
+    fn fork_failed(&mut self, run: RunId, error: &std::io::Error) -> Result<Next, ChannelError> {
+        let message = error.to_string();
+        self.channel.send(&Report::ForkFailed { run: Some(run), message }, Vec::new())?;
         Ok(Next::Paused)
     }
 
-    fn become_run(self, new: NewRun) -> ! {
+    fn become_run(self, next: impl FnOnce() -> NewRun) -> ! {
         let Self { mut interpreter, channel, child_ended, mask, .. } = self;
         drop((channel, child_ended));
-        new.carry_out(&mut interpreter, &mask)
+        next().carry_out(&mut interpreter, &mask)
     }
 
     /// Collects children that have ended, and reports those that were runs.

@@ -3,13 +3,15 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use hr_protocol::{Call, RunId};
+use hr_protocol::{Call, Job, RunId, Taken};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid};
 use rustix::io::fcntl_dupfd_cloexec;
 
+use crate::channel::{Channel, Received};
 use crate::interpreter::{Interpreter, RunDescriptors};
 use crate::{processes, sys};
 
@@ -19,9 +21,16 @@ const FIRST_PRIVATE_DESCRIPTOR: i32 = 200;
 /// Exit code of a run that could not even start its call.
 const CANNOT_START: i32 = 127;
 
-/// A run that is about to be forked, or just was: its call, with every descriptor in its place.
+/// Makes this process, a fork of `snapshot`, end when that does, and marks it as part of `run`.
+pub(crate) fn bind(run: RunId, snapshot: Pid) {
+    if set_pdeathsig(Signal::SIGKILL).is_err() || getppid() != snapshot {
+        sys::exit_now(CANNOT_START);
+    }
+    processes::mark(run);
+}
+
+/// A call with every descriptor in its place.
 pub(crate) struct NewRun {
-    run: RunId,
     call: Call,
     working_directory: OwnedFd,
     stdio: [Option<OwnedFd>; 3],
@@ -30,7 +39,7 @@ pub(crate) struct NewRun {
 
 impl NewRun {
     /// Takes `descriptors` apart in the order that [`Call`] documents.
-    pub(crate) fn new(run: RunId, call: Call, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+    pub(crate) fn new(call: Call, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
         if descriptors.len() != call.descriptors() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a call came without its descriptors"));
         }
@@ -43,34 +52,46 @@ impl NewRun {
         }
         let function = if call.function.has_descriptor() { Some(next()?) } else { None };
         let descriptors = RunDescriptors { result, function };
-        Ok(Self { run, call, working_directory, stdio, descriptors })
+        Ok(Self { call, working_directory, stdio, descriptors })
     }
 
-    /// Makes the run end when its snapshot does. The first thing a run does.
-    pub(crate) fn bind_to(&self, snapshot: Pid) {
-        if set_pdeathsig(Signal::SIGKILL).is_err() || getppid() != snapshot {
+    /// Waits, as a spare, for the job that makes this process a run. Ends it if there will be none.
+    pub(crate) fn from_job(jobs: OwnedFd) -> Self {
+        let mut jobs: Channel<Taken, Job> = jobs.into();
+        let Ok(Some(Received { message: Job { run, call }, descriptors })) = jobs.receive() else {
+            sys::exit_now(0)
+        };
+        if jobs.send(&Taken { run }, Vec::new()).is_err() {
             sys::exit_now(CANNOT_START);
         }
-        processes::mark(self.run);
+        Self::new(call, descriptors).unwrap_or_else(|_| sys::exit_now(CANNOT_START))
     }
 
     /// Carries out the call. The process ends here.
     pub(crate) fn carry_out(self, interpreter: &mut impl Interpreter, mask: &SigSet) -> ! {
         // Unwinding past this point would run the snapshot's code in the run.
         let _end = EndOfProcess;
-        let Self { call, working_directory, stdio, descriptors, .. } = self;
+        let Self { call, working_directory, stdio, descriptors } = self;
         let ready = install_stdio(stdio)
             .and_then(|()| Ok(nix::unistd::fchdir(&working_directory)?))
             .and_then(|()| out_of_the_way(descriptors));
         drop(working_directory);
         let Ok(descriptors) = ready else { sys::exit_now(CANNOT_START) };
         umask(Mode::from_bits_truncate(call.context.umask));
-        if sigprocmask(SigmaskHow::SIG_SETMASK, Some(mask), None).is_err() {
+        if become_receptive(mask).is_err() {
             sys::exit_now(CANNOT_START);
         }
         let code = interpreter.run(call, descriptors);
         sys::exit_now(code)
     }
+}
+
+/// Restores the signal mask. What a terminal sent while the process waited was meant for others.
+fn become_receptive(mask: &SigSet) -> nix::Result<()> {
+    let blocked = SigSet::thread_get_mask()?;
+    let pending = SignalFd::with_flags(&blocked, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    while pending.read_signal()?.is_some() {}
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(mask), None)
 }
 
 struct EndOfProcess;

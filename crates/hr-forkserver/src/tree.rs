@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use hr_protocol::{Call, Command, ExitStatus, Hello, ImportOutcome, Job, Report, RunId, SnapshotId};
+use hr_protocol::{Call, Command, ExitStatus, Hello, ImportOutcome, Job, Report, RunId, SnapshotId, Taken};
 use nix::poll::PollFlags;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
@@ -87,6 +87,8 @@ pub enum Source {
     Snapshot(SnapshotId),
     /// The end of a run whose snapshot is gone.
     Run(RunId),
+    /// A spare that is taking its job.
+    Job(RunId),
     /// What templates print, by the number of the pipe.
     Output(usize),
 }
@@ -103,6 +105,10 @@ struct Snapshot {
 struct Run {
     snapshot: SnapshotId,
     process: Option<(Pid, OwnedFd)>,
+    /// Where a run that was forked ahead of time gets its job from. Closed as soon as it has it.
+    jobs: Option<Channel<Job, Taken>>,
+    /// Whether it was forked ahead of time and has no job yet.
+    spare: bool,
     /// Set once the supervisor was asked to end it: then what it leaves behind ends as well.
     stopping: bool,
     /// Set when it has ended and only what it left behind is still to go.
@@ -146,13 +152,74 @@ impl SnapshotTree {
         Ok(id)
     }
 
-    /// Forks `snapshot` into a run. `descriptors` are those of the call.
+    /// Carries out `call` in a run forked from `snapshot`: in a spare if there is one, else in a new fork.
+    /// `descriptors` are those of the call.
     pub fn run(&mut self, snapshot: SnapshotId, call: Call, descriptors: Vec<OwnedFd>) -> RunId {
-        self.runs_made += 1;
-        let run = RunId(self.runs_made);
-        self.runs.insert(run, Run { snapshot, process: None, stopping: false, ended: None });
+        let spare =
+            self.runs.iter().find(|(_, run)| run.spare && run.snapshot == snapshot).map(|(id, _)| *id);
+        if let Some(run) = spare {
+            self.hand_over(run, call, descriptors);
+            return run;
+        }
+        let run = self.new_run(snapshot, None);
         self.command(snapshot, &Command::Run(Box::new(Job { run, call })), descriptors);
         run
+    }
+
+    /// Forks runs ahead of time until `snapshot` has `number` of them that wait for a job.
+    pub fn keep_spares(&mut self, snapshot: SnapshotId, number: usize) -> io::Result<()> {
+        if !self.is_alive(snapshot) {
+            return Ok(());
+        }
+        let waiting = self.runs.values().filter(|run| run.spare && run.snapshot == snapshot).count();
+        for _ in waiting..number {
+            let (ours, theirs) = socket_pair()?;
+            let run = self.new_run(snapshot, Some(ours.into()));
+            self.command(snapshot, &Command::Spare { run }, vec![theirs]);
+        }
+        Ok(())
+    }
+
+    fn new_run(&mut self, snapshot: SnapshotId, jobs: Option<Channel<Job, Taken>>) -> RunId {
+        self.runs_made += 1;
+        let run = RunId(self.runs_made);
+        let spare = jobs.is_some();
+        self.runs.insert(run, Run { snapshot, process: None, jobs, spare, stopping: false, ended: None });
+        run
+    }
+
+    /// Gives a spare its job. It may not have been forked yet: the socket keeps the job for it.
+    fn hand_over(&mut self, id: RunId, call: Call, descriptors: Vec<OwnedFd>) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        run.spare = false;
+        let Some(jobs) = run.jobs.as_mut() else { return };
+        let sent = jobs.queue(&Job { run: id, call }, descriptors).and_then(|()| jobs.try_flush());
+        if let Err(error) = sent {
+            self.run_failed(id, error.to_string());
+        }
+    }
+
+    /// Goes on giving a spare its job, and takes note when it has it.
+    fn exchange_job(&mut self, id: RunId) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some(jobs) = run.jobs.as_mut() else { return };
+        match jobs.try_flush().and_then(|()| jobs.try_receive()) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                run.jobs = None;
+                self.announce(id);
+            }
+            // It ended while it waited, and never saw the job.
+            Err(error) => self.run_failed(id, error.to_string()),
+        }
+    }
+
+    /// Reports a run as started once it has its job and its process is known.
+    fn announce(&mut self, id: RunId) {
+        if let Some(Run { spare: false, jobs: None, process: Some((pid, _)), .. }) = self.runs.get(&id) {
+            let pid = pid.as_raw();
+            self.events.push_back(TreeEvent::RunStarted { run: id, pid });
+        }
     }
 
     /// Tells `snapshot` to do something that has an answer of its own.
@@ -164,6 +231,9 @@ impl SnapshotTree {
     pub fn retire(&mut self, snapshot: SnapshotId) {
         if let Some(retired) = self.snapshots.get_mut(&snapshot) {
             retired.retiring = true;
+        }
+        for run in self.runs.values_mut().filter(|run| run.spare && run.snapshot == snapshot) {
+            run.jobs = None; // which ends it
         }
         self.retire_if_unused(snapshot);
     }
@@ -206,9 +276,9 @@ impl SnapshotTree {
         self.snapshots.get(&snapshot).is_some_and(|snapshot| snapshot.channel.is_some() && !snapshot.retiring)
     }
 
-    /// The runs that are not over.
+    /// The runs that are not over. Spares are not runs yet.
     pub fn runs(&self) -> Vec<RunId> {
-        self.runs.keys().copied().collect()
+        self.runs.iter().filter(|(_, run)| !run.spare).map(|(id, _)| *id).collect()
     }
 
     /// Kills everything and waits, for a bounded time, until it has ended.
@@ -236,7 +306,12 @@ impl SnapshotTree {
             .outputs
             .iter()
             .map(|(number, pipe)| (Source::Output(*number), pipe.as_fd(), PollFlags::POLLIN));
-        channels.chain(ends).chain(orphans).chain(outputs)
+        let jobs = self.runs.iter().filter_map(|(id, run)| {
+            let jobs = run.jobs.as_ref().filter(|_| !run.spare)?;
+            let write = if jobs.wants_to_write() { PollFlags::POLLOUT } else { PollFlags::empty() };
+            Some((Source::Job(*id), jobs.as_fd(), PollFlags::POLLIN | write))
+        });
+        channels.chain(ends).chain(orphans).chain(jobs).chain(outputs)
     }
 
     /// Acts on a source that became ready.
@@ -249,6 +324,7 @@ impl SnapshotTree {
                 // It has ended, and it is not ours to collect: whoever did is gone too.
                 self.run_ended(run, ExitStatus::Lost);
             }
+            Source::Job(run) => self.exchange_job(run),
             Source::Output(number) => self.read_output(number),
         }
     }
@@ -366,16 +442,18 @@ impl SnapshotTree {
     fn run_started(&mut self, id: RunId, pid: i32, handle: Option<OwnedFd>) {
         let Some(run) = self.runs.get_mut(&id) else { return };
         run.process = handle.map(|handle| (Pid::from_raw(pid), handle));
-        self.events.push_back(TreeEvent::RunStarted { run: id, pid });
+        self.announce(id);
     }
 
     fn run_failed(&mut self, run: RunId, message: String) {
-        if self.runs.remove(&run).is_some() {
+        if self.runs.remove(&run).is_some_and(|run| !run.spare) {
             self.events.push_back(TreeEvent::RunFailed { run, message });
         }
     }
 
     fn run_ended(&mut self, id: RunId, status: ExitStatus) {
+        // Its last word may still lie in the socket: whether it took its job decides what its end means.
+        self.exchange_job(id);
         let Some(run) = self.runs.get_mut(&id) else { return };
         if run.ended.is_some() {
             return;
@@ -393,13 +471,16 @@ impl SnapshotTree {
 
     fn run_over(&mut self, id: RunId) {
         let Some(run) = self.runs.remove(&id) else { return };
+        if run.spare {
+            return;
+        }
         let status = run.ended.unwrap_or(ExitStatus::Lost);
         self.events.push_back(TreeEvent::RunEnded { run: id, status });
         self.retire_if_unused(run.snapshot);
     }
 
     fn retire_if_unused(&mut self, id: SnapshotId) {
-        let used = self.runs.values().any(|run| run.snapshot == id);
+        let used = self.runs.values().any(|run| run.snapshot == id && !run.spare);
         if !used && self.snapshots.get(&id).is_some_and(|snapshot| snapshot.retiring) {
             let snapshots =
                 self.snapshots.values().filter_map(|snapshot| Some(snapshot.pid?.as_raw())).collect();
@@ -428,6 +509,7 @@ impl SnapshotTree {
             self.runs.iter().filter(|(_, run)| run.snapshot == id).map(|(run, _)| *run).collect();
         for run in orphans {
             match self.runs.get(&run) {
+                Some(Run { spare: true, .. }) => drop(self.runs.remove(&run)),
                 Some(Run { process: None, .. }) => {
                     self.run_failed(run, "the template ended before it could fork".to_owned());
                 }

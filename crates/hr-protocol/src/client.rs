@@ -96,6 +96,8 @@ pub struct Open {
     pub interpreter: TargetInterpreter,
     /// Modules that no template imports: each name, and everything below it.
     pub ignored_modules: Vec<String>,
+    /// How many runs to fork ahead of time.
+    pub spares: u32,
 }
 
 /// How a client names its project.

@@ -1,12 +1,13 @@
 //! The messages between the processes of `hotreload`, their version and their framing.
 //!
-//! Three conversations exist, each a pair of message types, so that a message in the wrong direction does
+//! Four conversations exist, each a pair of message types, so that a message in the wrong direction does
 //! not compile:
 //!
 //! | conversation | towards | back |
 //! |---|---|---|
 //! | client and supervisor | [`Request`] | [`Reply`] |
 //! | supervisor and paused process | [`Command`] | [`Report`] |
+//! | supervisor and spare | [`Job`] | [`Taken`] |
 //! | run and client | [`Outcome`] | nothing |
 //!
 //! A frame is a fixed [header](frame::Header) and a postcard body. Frames are bounded *before* memory is set
@@ -47,7 +48,7 @@ pub use client::{
     Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
     TemplateState, Update,
 };
-pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId};
+pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
 pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Report, SnapshotId};
 
 use serde::{Deserialize, Serialize};

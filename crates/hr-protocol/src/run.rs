@@ -40,6 +40,13 @@ pub struct Job {
     pub call: Call,
 }
 
+/// What a spare answers when it has taken its job: from here on it is that run, whatever becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The run.
+    pub run: RunId,
+}
+
 /// Pickled data in sections: the pickle itself, then its out-of-band buffers (pickle protocol 5).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Payload {

@@ -35,6 +35,12 @@ pub enum Command {
     },
     /// Fork a run. Answered by [`Report::Started`], and by [`Report::Ended`] when it is over.
     Run(Box<Job>),
+    /// Fork a run ahead of time. It takes its [`Job`] from the descriptor that comes with this, and ends without one
+    /// when that stream does. Answered like [`Command::Run`].
+    Spare {
+        /// The name of the run it will be.
+        run: RunId,
+    },
     /// Kill what a run that has ended left behind. Answered by [`Report::Swept`].
     Sweep {
         /// The run.

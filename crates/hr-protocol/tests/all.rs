@@ -40,6 +40,7 @@ fn command() -> impl Strategy<Value = Command> {
         "[a-z.]{1,30}".prop_map(|module| Command::Import { module }),
         any::<u64>().prop_map(|id| Command::Fork { snapshot: SnapshotId(id) }),
         (any::<u64>(), call()).prop_map(|(run, call)| Command::Run(Box::new(Job { run: RunId(run), call }))),
+        any::<u64>().prop_map(|run| Command::Spare { run: RunId(run) }),
         any::<u64>().prop_map(|run| Command::Sweep { run: RunId(run) }),
         Just(Command::Settle),
         prop::collection::vec(any::<i32>(), 0..9).prop_map(|snapshots| Command::Retire { snapshots }),

@@ -189,6 +189,7 @@ impl Supervisor {
         builtins: Vec<String>,
         environment: Vec<(Vec<u8>, Vec<u8>)>,
         package_directory: OsString,
+        spares: u32,
     ) -> PyResult<State> {
         let target = if is_path {
             Target::Path(target)
@@ -207,7 +208,7 @@ impl Supervisor {
             environment,
             package_directory,
         };
-        let request = Request::Open(Box::new(Open { target, interpreter, ignored_modules }));
+        let request = Request::Open(Box::new(Open { target, interpreter, ignored_modules, spares }));
         match self.ask(py, &request, Vec::new())? {
             Reply::Opened(state) => Ok(state.into()),
             other => Err(unexpected(other)),

@@ -88,6 +88,14 @@ impl Interpreter for CPython {
         Python::attach(sys::after_fork_in_child);
     }
 
+    fn warm_up(&mut self) {
+        Python::attach(|py| {
+            if let Err(error) = self.template.call_method0(py, "warm_up") {
+                error.print(py);
+            }
+        });
+    }
+
     fn run(&mut self, call: Call, descriptors: RunDescriptors) -> i32 {
         Python::attach(|py| {
             let code = Job::new(py, call, descriptors)

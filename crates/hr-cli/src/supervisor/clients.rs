@@ -7,7 +7,7 @@ use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Reply, Request, 
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
-use super::{GRACE, Stopping, Supervisor, voice};
+use super::{GRACE, REFILL_DELAY, Stopping, Supervisor, voice};
 
 /// A stream on which one request is answered.
 pub(crate) type Answer = Channel<Reply, Request>;
@@ -165,6 +165,7 @@ impl Supervisor {
                 if let Some(PendingRun { mut answer, .. }) = self.starting.remove(run) {
                     Answers::say(&mut answer, &Reply::Started { run: *run, pid: *pid }, Vec::new());
                     self.running.insert(*run, answer);
+                    self.refill_at.get_or_insert(Instant::now() + REFILL_DELAY);
                 }
             }
             TreeEvent::RunFailed { run, message } => self.run_failed(*run, message),
@@ -195,6 +196,7 @@ impl Supervisor {
     }
 
     fn run_ended(&mut self, run: RunId, status: ExitStatus) {
+        self.refill_at = Some(Instant::now());
         if let Some(answer) = self.running.remove(&run) {
             self.answers.send(answer, &Reply::Ended(status));
         }
@@ -217,7 +219,10 @@ impl Supervisor {
                     }
                     self.answers.send(answer, &reply);
                 }
-                Outcome::Ready => self.start_pending(),
+                Outcome::Ready => {
+                    self.start_pending();
+                    self.refill();
+                }
                 Outcome::NoTemplate(message) => {
                     for pending in std::mem::take(&mut self.pending) {
                         self.answers.send(pending.answer, &cannot_fork(&message));

@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// How far the time stamp of a file may lie behind the clock (the kernel's coarse clock ticks every 4 to 10 ms).
-const CLOCK_TICK: Duration = Duration::from_millis(20);
+/// How far the time stamp of a file may lie behind the clock: one tick of the kernel's, at the slowest `HZ` of 100.
+const CLOCK_TICK: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
@@ -53,11 +53,11 @@ enum Known {
 }
 
 impl Known {
-    fn of(file: &OsString, started: SystemTime) -> Self {
+    fn of(file: &OsString, began: SystemTime) -> Self {
         let stamp = Stamp::of(file);
         // When a file went away is in the time stamp of its directory.
         let witness = stamp.or_else(|| Stamp::of(&Path::new(file).parent()?.into()));
-        match (stamp, witness.is_none_or(|witness| witness.is_older_than(started))) {
+        match (stamp, witness.is_none_or(|witness| witness.is_older_than(began))) {
             (_, false) => Self::Unsettled,
             (Some(stamp), true) => Self::Stamp(stamp),
             (None, true) => Self::Absent,
@@ -80,10 +80,10 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Adds `files`, loaded by a process that began to import at `started`. Files that are known stay as they are.
-    pub(crate) fn add(&mut self, files: Vec<OsString>, started: SystemTime) {
+    /// Adds `files`, loaded by a process that began to import at `began`. Files that are known stay as they are.
+    pub(crate) fn add(&mut self, files: Vec<OsString>, began: SystemTime) {
         for file in files {
-            self.files.entry(file).or_insert_with_key(|file| Known::of(file, started));
+            self.files.entry(file).or_insert_with_key(|file| Known::of(file, began));
         }
     }
 

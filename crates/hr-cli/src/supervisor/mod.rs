@@ -35,6 +35,10 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The same when nobody waits for the end any more.
 const GRACE_WITHOUT_CLIENT: Duration = Duration::from_millis(300);
 
+/// How long after a run has started the next spare is forked, if the run has not ended before: the machine belongs to
+/// the run first.
+const REFILL_DELAY: Duration = Duration::from_millis(50);
+
 /// Something the supervisor reacts to.
 enum Event {
     /// The client asks for something.
@@ -51,6 +55,8 @@ enum Event {
     GraceOver(RunId),
     /// An import takes too long.
     ImportOverdue,
+    /// It is time to fork runs ahead.
+    Refill,
 }
 
 /// What the loop waits for.
@@ -86,6 +92,8 @@ pub(crate) struct Supervisor {
     /// Where the end of each run is reported.
     running: BTreeMap<RunId, Channel<Reply, Request>>,
     stopping: BTreeMap<RunId, Stopping>,
+    /// When spares are to be forked.
+    refill_at: Option<Instant>,
     reporter: Reporter,
     /// Until when runs have time to end, once the supervisor is ending.
     closing: Option<Instant>,
@@ -115,6 +123,7 @@ impl Supervisor {
             starting: BTreeMap::new(),
             running: BTreeMap::new(),
             stopping: BTreeMap::new(),
+            refill_at: None,
             reporter: Reporter::default(),
             closing: None,
             closers: Vec::new(),
@@ -185,7 +194,7 @@ impl Supervisor {
 
     fn next_deadline(&self) -> Option<Instant> {
         let grace = self.stopping.values().filter_map(|stopping| stopping.deadline);
-        grace.chain(self.refresh.deadline()).chain(self.closing).min()
+        grace.chain(self.refresh.deadline()).chain(self.closing).chain(self.refill_at).min()
     }
 
     /// What has become due.
@@ -196,6 +205,9 @@ impl Supervisor {
         let mut events: Vec<_> = over.map(|(run, _)| Event::GraceOver(*run)).collect();
         if self.refresh.deadline().is_some_and(|deadline| deadline <= now) {
             events.push(Event::ImportOverdue);
+        }
+        if self.refill_at.take_if(|refill_at| *refill_at <= now).is_some() {
+            events.push(Event::Refill);
         }
         events
     }
@@ -265,6 +277,15 @@ impl Supervisor {
                 }
             }
             Event::ImportOverdue => self.refresh.on_overdue(&mut self.tree),
+            Event::Refill => self.refill(),
+        }
+    }
+
+    /// Forks runs ahead, as many as the client wants. Without them the next run is forked when it is asked for.
+    fn refill(&mut self) {
+        if let (Some(template), None) = (self.refresh.template(), self.closing) {
+            // Descriptors may be short just now.
+            let _ = self.tree.keep_spares(template, self.refresh.spares());
         }
     }
 

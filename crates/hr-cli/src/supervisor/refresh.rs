@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use hr_forkserver::protocol::{Failure, Open, Reply, SnapshotId, TargetInterpreter, TemplateState, Update};
 use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
@@ -53,9 +53,15 @@ struct Building {
     build: Build,
     purpose: Purpose,
     change: Change,
-    started: SystemTime,
     /// Whether it is a layer on the current template.
     on_top: bool,
+}
+
+/// The project, as the client described it.
+struct Opened {
+    interpreter: TargetInterpreter,
+    scans: ScanThread,
+    spares: usize,
 }
 
 /// What an update found.
@@ -69,7 +75,7 @@ struct Change {
 /// The template, and the work on the next one.
 pub(crate) struct Refresh {
     mask: SigSet,
-    project: Option<(TargetInterpreter, ScanThread)>,
+    project: Option<Opened>,
     scan: Option<Scan>,
     current: Option<Current>,
     work: Work,
@@ -101,14 +107,19 @@ impl Refresh {
         self.current.as_ref().map(|current| current.snapshot)
     }
 
+    /// How many runs the client wants forked ahead of time.
+    pub(crate) fn spares(&self) -> usize {
+        self.project.as_ref().map_or(0, |project| project.spares)
+    }
+
     /// What becomes readable when a scan is there.
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
-        self.project.as_ref().map(|(_, scans)| scans.wake())
+        self.project.as_ref().map(|project| project.scans.wake())
     }
 
     /// The scan that is there.
     pub(crate) fn scanned(&self) -> Option<Scan> {
-        self.project.as_ref()?.1.take()
+        self.project.as_ref()?.scans.take()
     }
 
     /// When [`Refresh::on_overdue`] must be called.
@@ -140,7 +151,8 @@ impl Refresh {
         match ScanThread::start(open) {
             Ok(scans) => {
                 scans.request();
-                self.project = Some((open.interpreter.clone(), scans));
+                let spares = usize::try_from(open.spares).unwrap_or(usize::MAX);
+                self.project = Some(Opened { interpreter: open.interpreter.clone(), scans, spares });
                 self.work = Work::Scanning(Purpose::Open(answer));
                 Vec::new()
             }
@@ -166,8 +178,8 @@ impl Refresh {
         match self.queue.pop_front() {
             None => Vec::new(),
             Some(purpose) => {
-                if let Some((_, scans)) = &self.project {
-                    scans.request();
+                if let Some(project) = &self.project {
+                    project.scans.request();
                     self.work = Work::Scanning(purpose);
                     return Vec::new();
                 }
@@ -201,14 +213,14 @@ impl Refresh {
         change: Change,
         decision: &Decision,
     ) -> Vec<Outcome> {
-        let (Some((interpreter, _)), Some(scan)) = (&self.project, &self.scan) else { return Vec::new() };
+        let (Some(project), Some(scan)) = (&self.project, &self.scan) else { return Vec::new() };
+        let interpreter = &project.interpreter;
         let plan = |modules: Vec<String>| Plan {
             modules,
             sys_path: interpreter.sys_path.clone(),
             first_party: scan.first_party.clone(),
             import_limit: IMPORT_LIMIT,
         };
-        let started = SystemTime::now();
         let (build, on_top) = match (decision, &self.current) {
             (Decision::Keep, _) => return self.finish(tree, purpose, &change, false),
             (Decision::Layer(modules), Some(base)) => {
@@ -222,7 +234,7 @@ impl Refresh {
         self.output.clear();
         match build {
             Ok(build) => {
-                self.work = Work::Building(Box::new(Building { build, purpose, change, started, on_top }));
+                self.work = Work::Building(Box::new(Building { build, purpose, change, on_top }));
                 Vec::new()
             }
             Err(error) => self.fail(tree, purpose, &error),
@@ -236,10 +248,10 @@ impl Refresh {
         let Work::Building(building) = std::mem::replace(&mut self.work, Work::Idle) else {
             return Vec::new();
         };
-        let Building { purpose, change, started, on_top, .. } = *building;
+        let Building { purpose, change, on_top, .. } = *building;
         match result {
             Ok(template) => {
-                self.swap(tree, template, started, on_top);
+                self.swap(tree, template, on_top);
                 self.finish(tree, purpose, &change, true)
             }
             // What the layer was to stand on may have died meanwhile.
@@ -255,11 +267,11 @@ impl Refresh {
         }
     }
 
-    fn swap(&mut self, tree: &mut SnapshotTree, template: Template, started: SystemTime, on_top: bool) {
+    fn swap(&mut self, tree: &mut SnapshotTree, template: Template, on_top: bool) {
         let old = self.current.take();
         let new = match &old {
-            Some(base) if on_top => base.layered(template, started),
-            Some(_) | None => Current::built(template, started),
+            Some(base) if on_top => base.layered(template),
+            Some(_) | None => Current::built(template),
         };
         if let Some(old) = old {
             // Its runs go on undisturbed; it ends with the last of them.

@@ -1,7 +1,7 @@
 //! The template that runs are forked from, and what is known of it.
 
 use std::ffi::OsString;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hr_forkserver::protocol::{Exclusion, ImportFailure, Problem, SnapshotId, TemplateState};
 use hr_forkserver::transaction::Cause;
@@ -26,18 +26,18 @@ pub(crate) struct Current {
 
 impl Current {
     /// What `template` is when it was built from nothing.
-    pub(crate) fn built(template: Template, started: SystemTime) -> Self {
-        let Template { snapshot, modules, excluded, files, elapsed } = template;
+    pub(crate) fn built(template: Template) -> Self {
+        let Template { snapshot, modules, excluded, files, began, elapsed } = template;
         let mut inputs = Inputs::default();
-        inputs.add(files, started);
+        inputs.add(files, began);
         Self { snapshot, layers: 0, modules, excluded, inputs, build: elapsed }
     }
 
     /// What `template` is when it was built on top of this one.
-    pub(crate) fn layered(&self, template: Template, started: SystemTime) -> Self {
-        let Template { snapshot, modules, excluded, files, elapsed } = template;
+    pub(crate) fn layered(&self, template: Template) -> Self {
+        let Template { snapshot, modules, excluded, files, began, elapsed } = template;
         let mut inputs = self.inputs.clone();
-        inputs.add(files, started);
+        inputs.add(files, began);
         let tried_again =
             |name: &String| modules.contains(name) || excluded.iter().any(|(other, _)| other == name);
         let still_excluded = self.excluded.iter().filter(|(name, _)| !tried_again(name)).cloned();

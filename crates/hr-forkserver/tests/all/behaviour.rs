@@ -3,13 +3,13 @@
 use std::process::Command as Program;
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{ExitStatus, ImportFailure};
+use hr_forkserver::protocol::{ExitStatus, ImportFailure, SnapshotId};
 use hr_forkserver::transaction::Cause;
 use hr_forkserver::{Build, TreeEvent};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::processes::{descendants, open_descriptors, sleeps};
+use crate::processes::{children, descendants, open_descriptors, sleeps};
 use crate::supervisor::{PATIENCE, Supervisor, launch, plan, read_line};
 
 /// Every test, by its name.
@@ -22,6 +22,13 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("a_stopped_run_takes_along_what_it_started", a_stopped_run_takes_along_what_it_started),
     ("a_clean_exit_leaves_background_processes_alone", a_clean_exit_leaves_background_processes_alone),
     ("a_retired_template_waits_for_its_runs", a_retired_template_waits_for_its_runs),
+    ("a_spare_becomes_the_next_run", a_spare_becomes_the_next_run),
+    ("a_spare_that_was_killed_never_had_the_job", a_spare_that_was_killed_never_had_the_job),
+    (
+        "what_a_terminal_sent_to_a_spare_is_not_for_its_run",
+        what_a_terminal_sent_to_a_spare_is_not_for_its_run,
+    ),
+    ("spares_end_with_their_template", spares_end_with_their_template),
     ("nothing_outlives_the_supervisor", nothing_outlives_the_supervisor),
     ("many_runs_at_once_leave_no_descriptor_behind", many_runs_at_once_leave_no_descriptor_behind),
 ];
@@ -147,6 +154,71 @@ fn a_retired_template_waits_for_its_runs() {
         _ => None,
     });
     assert_eq!(status, ExitStatus::Exited(0));
+}
+
+/// The process id of the only spare there is.
+fn wait_for_spare(supervisor: &mut Supervisor, template: SnapshotId) -> Pid {
+    supervisor.tree.keep_spares(template, 1).unwrap();
+    let pid = supervisor.tree.pid(template).unwrap();
+    supervisor.until(|_, _| match children(pid).as_slice() {
+        [spare] => Some(Pid::from_raw(*spare)),
+        _ => None,
+    })
+}
+
+fn a_spare_becomes_the_next_run() {
+    let mut supervisor = Supervisor::new();
+    let template = supervisor.build(&["a"]).snapshot;
+    let spare = wait_for_spare(&mut supervisor, template);
+    assert_eq!(supervisor.tree.runs(), [], "a spare is no run");
+    let (run, pid, mut output) = supervisor.start(template, "modules");
+    assert_eq!(pid, spare);
+    assert_eq!(read_line(&mut output), "a");
+    assert_eq!(supervisor.end_of(run), ExitStatus::Exited(0));
+    // One that is used the moment it is asked for, and one that is not there.
+    supervisor.tree.keep_spares(template, 1).unwrap();
+    for code in [3, 4] {
+        let (run, ..) = supervisor.start(template, &format!("exit {code}"));
+        assert_eq!(supervisor.end_of(run), ExitStatus::Exited(code));
+    }
+}
+
+fn a_spare_that_was_killed_never_had_the_job() {
+    let mut supervisor = Supervisor::new();
+    let template = supervisor.build(&["a"]).snapshot;
+    let spare = wait_for_spare(&mut supervisor, template);
+    kill(spare, Signal::SIGKILL).unwrap();
+    let run = supervisor.request(template, "exit 0").0;
+    let refused = supervisor.until(|_, event| match event {
+        Some(TreeEvent::RunFailed { run: failed, .. }) if *failed == run => Some(true),
+        Some(TreeEvent::RunStarted { run: started, .. }) if *started == run => Some(false),
+        _ => None,
+    });
+    assert!(refused, "it is dead, so it is not said to have started");
+    let (run, ..) = supervisor.start(template, "exit 5");
+    assert_eq!(supervisor.end_of(run), ExitStatus::Exited(5));
+}
+
+fn what_a_terminal_sent_to_a_spare_is_not_for_its_run() {
+    let mut supervisor = Supervisor::new();
+    let template = supervisor.build(&["a"]).snapshot;
+    let spare = wait_for_spare(&mut supervisor, template);
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        kill(spare, signal).unwrap();
+    }
+    let (run, pid, _) = supervisor.start(template, "exit 6");
+    assert_eq!(pid, spare);
+    assert_eq!(supervisor.end_of(run), ExitStatus::Exited(6));
+}
+
+fn spares_end_with_their_template() {
+    let mut supervisor = Supervisor::new();
+    let template = supervisor.build(&["a"]).snapshot;
+    supervisor.tree.keep_spares(template, 3).unwrap();
+    let pid = supervisor.tree.pid(template).unwrap();
+    supervisor.until(|_, _| (children(pid).len() == 3).then_some(()));
+    supervisor.tree.retire(template);
+    supervisor.until(|_, _| descendants().is_empty().then_some(()));
 }
 
 fn nothing_outlives_the_supervisor() {

@@ -92,6 +92,7 @@ impl Interpreter for Instructions {
     fn before_fork(&mut self) {}
     fn after_fork_in_parent(&mut self) {}
     fn after_fork_in_child(&mut self) {}
+    fn warm_up(&mut self) {}
 
     fn run(&mut self, call: Call, _descriptors: RunDescriptors) -> i32 {
         let Payload::Inline { bytes, .. } = call.function else { return 1 };

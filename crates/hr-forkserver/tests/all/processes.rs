@@ -32,3 +32,15 @@ pub(crate) fn open_descriptors() -> usize {
 pub(crate) fn sleeps() -> usize {
     descendants().iter().filter(|stat| stat.contains("(sleep)")).count()
 }
+
+/// Process ids of the children of `parent` that have not ended.
+pub(crate) fn children(parent: i32) -> Vec<i32> {
+    let of_parent = |stat: &String| {
+        let (head, tail) = stat.rsplit_once(") ")?;
+        let mut fields = tail.split(' ');
+        let running = fields.next()? != "Z";
+        let pid = head.split(' ').next()?.parse().ok()?;
+        (running && fields.next()?.parse() == Ok(parent)).then_some(pid)
+    };
+    descendants().iter().filter_map(of_parent).collect()
+}

@@ -88,6 +88,21 @@ impl Supervisor {
         template: SnapshotId,
         instruction: &str,
     ) -> (RunId, Pid, std::io::PipeReader) {
+        let (run, output) = self.request(template, instruction);
+        let pid = self.until(|_, event| match event {
+            Some(TreeEvent::RunStarted { run: started, pid }) if *started == run => Some(*pid),
+            Some(TreeEvent::RunFailed { message, .. }) => panic!("{message}"),
+            _ => None,
+        });
+        (run, Pid::from_raw(pid), output)
+    }
+
+    /// Asks for a run.
+    pub(crate) fn request(
+        &mut self,
+        template: SnapshotId,
+        instruction: &str,
+    ) -> (RunId, std::io::PipeReader) {
         let (output, written) = std::io::pipe().unwrap();
         let (_results, result) = hr_forkserver::socket_pair().unwrap();
         let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
@@ -95,13 +110,7 @@ impl Supervisor {
         let context = ProcessContext { stdio: [true; 3], umask: 0o022, ..ProcessContext::default() };
         let function = Payload::Inline { bytes: instruction.into(), lengths: vec![] };
         let descriptors = vec![directory, result, null(), written.into(), null()];
-        let run = self.tree.run(template, Call { context, function }, descriptors);
-        let pid = self.until(|_, event| match event {
-            Some(TreeEvent::RunStarted { run: started, pid }) if *started == run => Some(*pid),
-            Some(TreeEvent::RunFailed { message, .. }) => panic!("{message}"),
-            _ => None,
-        });
-        (run, Pid::from_raw(pid), output)
+        (self.tree.run(template, Call { context, function }, descriptors), output)
     }
 
     pub(crate) fn end_of(&mut self, run: RunId) -> ExitStatus {

@@ -10,7 +10,7 @@ from collections import ChainMap
 from collections.abc import Callable
 from functools import cache
 from types import FunctionType
-from typing import Any
+from typing import Any, ClassVar
 
 from hotreload._errors import UnpicklableError
 from hotreload._payload import Payload, pack
@@ -57,11 +57,11 @@ def refer(function: Callable[..., Any]) -> FunctionReference | None:
 
 @cache
 def pickler() -> type[Any]:
-    """cloudpickle's pickler, short of one thing: it would turn an open file into what is in it."""
+    """The pickler of cloudpickle, short of one thing: it would turn an open file into what is in it."""
     import cloudpickle
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-        dispatch_table = ChainMap({io.TextIOWrapper: _reduce_stream}, cloudpickle.Pickler.dispatch_table)
+        dispatch_table: ClassVar[Any] = ChainMap({io.TextIOWrapper: _reduce_stream}, cloudpickle.Pickler.dispatch_table)
 
     return Pickler
 

@@ -16,6 +16,9 @@ from hotreload._call import pack_call
 from hotreload._errors import EnvironmentClosed, RunExited, RunTraceback, UnpicklableError
 from hotreload._payload import Payload, unpack
 
+MOST_SPARES = 64
+"""More would cost memory and serve nobody."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -128,10 +131,11 @@ def _unpicklable_exception(type_name: str) -> UnpicklableError:
 class IsolatedEnvironment:
     """A warm template of one project, and the runs forked from it. Made by :func:`isolate_imports`."""
 
-    def __init__(self, target: str, is_path: bool, ignored_modules: tuple[str, ...]) -> None:
+    def __init__(self, target: str, is_path: bool, ignored_modules: tuple[str, ...], spares: int) -> None:
         self._target = target
         self._is_path = is_path
         self._ignored_modules = ignored_modules
+        self._spares = spares
         self._supervisor: _native.Supervisor | None = None
         self._owner = os.getpid()
 
@@ -141,7 +145,7 @@ class IsolatedEnvironment:
         self._owner = os.getpid()
         supervisor = _supervisor.start()
         try:
-            _supervisor.open_project(supervisor, self._target, self._is_path, self._ignored_modules)
+            _supervisor.open_project(supervisor, self._target, self._is_path, self._ignored_modules, self._spares)
         except BaseException:
             supervisor.close()
             raise
@@ -259,12 +263,13 @@ class IsolatedEnvironment:
 
 
 def isolate_imports(
-    package: str | os.PathLike[str], *, ignored_modules: Iterable[str] | None = None
+    package: str | os.PathLike[str], *, ignored_modules: Iterable[str] | None = None, spares: int = 1
 ) -> IsolatedEnvironment:
     """An environment for ``package``, to be used in a ``with`` block.
 
     ``package`` is the name of an importable module or package, or a path to a package, a script or a project.
-    ``ignored_modules`` are never imported ahead of runs, nor is anything below them.
+    ``ignored_modules`` are never imported ahead of runs, nor is anything below them. ``spares`` is how many processes
+    are forked ahead of time and wait for the next :meth:`~IsolatedEnvironment.exec`.
 
     Entering the block scans the project and builds the template; leaving it ends every process. Raises
     :class:`ImportError` on entering if there is no such package.
@@ -273,7 +278,12 @@ def isolate_imports(
     is_path = not isinstance(package, str) or os.sep in target
     if not is_path and not all(part.isidentifier() for part in target.split(".")):
         raise ValueError(f"{target!r} is neither the name of a module nor a path")
-    return IsolatedEnvironment(os.path.abspath(target) if is_path else target, is_path, _names(ignored_modules))
+    if isinstance(spares, bool) or not isinstance(spares, int):
+        raise TypeError(f"spares must be a number, not {type(spares).__name__}")
+    if not 0 <= spares <= MOST_SPARES:
+        raise ValueError(f"spares must be from 0 to {MOST_SPARES}, not {spares}")
+    names = _names(ignored_modules)
+    return IsolatedEnvironment(os.path.abspath(target) if is_path else target, is_path, names, spares)
 
 
 def _target(package: object) -> str:

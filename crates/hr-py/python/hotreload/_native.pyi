@@ -82,6 +82,7 @@ class Supervisor:
         builtins: list[str],
         environment: list[tuple[bytes, bytes]],
         package_directory: str,
+        spares: int,
     ) -> State: ...
     def exec(
         self,

@@ -39,7 +39,7 @@ def _script_directories() -> Iterator[str]:
 
 
 def open_project(
-    supervisor: _native.Supervisor, target: str, is_path: bool, ignored_modules: Iterable[str]
+    supervisor: _native.Supervisor, target: str, is_path: bool, ignored_modules: Iterable[str], spares: int
 ) -> _native.State:
     """Have ``supervisor`` scan a project and build its template, with an interpreter like this one."""
     return supervisor.open(
@@ -55,6 +55,7 @@ def open_project(
         list(sys.builtin_module_names),
         list(os.environb.items()),
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+        spares,
     )
 
 

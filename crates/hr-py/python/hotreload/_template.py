@@ -9,12 +9,16 @@ import importlib.machinery
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
 from hotreload import _bytecode, _native, _run
 from hotreload._call import pickler
+
+LISTED_LATELY = 600.0
+"""Seconds for which a directory that was modified is looked at again. Longer than any template takes to build."""
 
 
 class FirstPartyImportError(ImportError):
@@ -91,7 +95,7 @@ class Template:
 
     def __init__(self) -> None:
         self._guard = FirstPartyGuard(FirstParty([], []), [], [])
-        self._files: dict[str, None] = {}
+        self._seeded = False
 
     def prepare(self, sys_path: list[str], paths: list[str], modules: list[str]) -> None:
         """Search ``sys_path`` from now on, and keep first-party modules out."""
@@ -133,13 +137,34 @@ class Template:
         """Imports are over: share the heap with what is forked from here, and name the files behind it."""
         with contextlib.suppress(ImportError):
             pickler()  # what every run would have to import to send its result
+        self._forget_directories()
         gc.collect()
         gc.freeze()
         files = {file for module in list(sys.modules.values()) for file in _files_of(module)}
         return sorted(files)
 
+    def _forget_directories(self) -> None:
+        """Let runs look anew at every directory whose listing here may be out of date without its showing.
+
+        A finder lists its directory again when the directory's time has changed. That tells nothing of a file added
+        within the same tick of the clock, nor of a directory that did not exist. Once, here, it costs runs nothing.
+        """
+        recent = time.time() - LISTED_LATELY
+        for path, finder in list(sys.path_importer_cache.items()):
+            if finder is None or self._guard.first_party.holds(path):
+                del sys.path_importer_cache[path]
+            elif getattr(finder, "_path_mtime", recent) >= recent and hasattr(finder, "invalidate_caches"):
+                finder.invalidate_caches()
+
+    def warm_up(self) -> None:
+        """This process is a spare: do what every run does, and what does not depend on its call."""
+        self._seeded = True
+        _run.rehearse()
+
     def run(self, job: _native.Job) -> int:
         """This process is a run from here on. Returns its exit code."""
+        if not self._seeded:
+            _run.reseed()
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
         return _run.carry_out(job)
