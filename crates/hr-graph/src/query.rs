@@ -35,6 +35,17 @@ struct Found {
     places: Vec<(usize, Location)>,
 }
 
+fn finished((name, kind): (&str, Kind), found: Found, files: &[&Path]) -> Usage {
+    let Found { how, resolved, mut places } = found;
+    places.sort_unstable();
+    places.dedup();
+    let places = places
+        .into_iter()
+        .map(|(number, Location { line, column })| Place { file: files[number].to_owned(), line, column })
+        .collect();
+    Usage { name: name.to_owned(), kind, how, resolved, places }
+}
+
 /// One step of a chain of imports: a module, and where it imports the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -60,7 +71,7 @@ pub struct Dependent {
 impl ProjectGraph {
     /// Every module that is imported anywhere, by anyone: planned ones in plan order, then the others by name.
     pub fn usages(&self, options: &crate::scan::ScanOptions) -> Vec<Usage> {
-        let order = self.modules_by_file();
+        let (order, files) = self.modules_by_file();
         let plan = self.plan(options);
         let mut found: FxHashMap<(&str, Kind), Found> = FxHashMap::default();
         for (number, index) in (0..).zip(&order) {
@@ -88,31 +99,21 @@ impl ProjectGraph {
         let mut ordered = Vec::with_capacity(found.len());
         for planned in &plan.modules {
             if let Some((key, usage)) = found.remove_entry(&(planned.name.as_str(), planned.kind)) {
-                ordered.push(self.usage(key, usage, &order));
+                ordered.push(finished(key, usage, &files));
             }
         }
         let mut rest: Vec<_> = found.into_iter().collect();
         rest.sort_unstable_by_key(|(key, _)| *key);
-        ordered.extend(rest.into_iter().map(|(key, usage)| self.usage(key, usage, &order)));
+        ordered.extend(rest.into_iter().map(|(key, usage)| finished(key, usage, &files)));
         ordered
     }
 
-    /// All modules in the order of their files as they are reported.
-    fn modules_by_file(&self) -> Vec<NodeIndex> {
-        let mut order: Vec<NodeIndex> = self.graph.node_indices().collect();
-        order.sort_by_cached_key(|index| self.relative(&self.graph[*index].file).as_os_str());
-        order
-    }
-
-    fn usage(&self, (name, kind): (&str, Kind), found: Found, order: &[NodeIndex]) -> Usage {
-        let Found { how, resolved, mut places } = found;
-        places.sort_unstable();
-        places.dedup();
-        let places = places
-            .into_iter()
-            .map(|(number, location)| self.place(&self.graph[order[number]], location))
-            .collect();
-        Usage { name: name.to_owned(), kind, how, resolved, places }
+    /// All modules in the order of their files as they are reported, and those files.
+    fn modules_by_file(&self) -> (Vec<NodeIndex>, Vec<&Path>) {
+        let mut order: Vec<(&Path, NodeIndex)> =
+            self.graph.node_indices().map(|index| (self.relative(&self.graph[index].file), index)).collect();
+        order.sort_unstable_by(|one, other| one.0.as_os_str().cmp(other.0.as_os_str()));
+        order.into_iter().map(|(file, index)| (index, file)).unzip()
     }
 
     /// The chains of imports that lead from the entry to a module, one for each module that imports it directly, the
