@@ -36,8 +36,12 @@ impl Subject {
     /// Finds, scans, and warns of what cannot be understood.
     pub(crate) fn analyse(&self, target: Option<&str>) -> anyhow::Result<Analysis> {
         let cache = if self.no_cache { None } else { cache_directory() };
-        let interpreter = interpreter::find(self.python.as_deref(), cache.as_deref())?;
+        let mut interpreter = interpreter::find(self.python.as_deref(), cache.as_deref())?;
         let project = locate(target.unwrap_or("."), &interpreter)?;
+        // A project that lies elsewhere is not run from here, so nothing here is on its path.
+        interpreter.sys_path.retain(|directory| {
+            env::current_dir().map_or(true, |here| *directory != here || here.starts_with(project.root()))
+        });
         let options = ScanOptions { cache_dir: cache, ..ScanOptions::default() };
         let graph = hr_graph::scan(&project, &interpreter, &options);
         warn(&graph);

@@ -79,6 +79,8 @@ pub(crate) struct Finder<'a> {
     has_stdlib: bool,
     listings: FxHashMap<OsString, Arc<Listing>>,
     found: Vec<Found>,
+    /// Dotted names that were followed already.
+    looked_up: FxHashMap<Box<str>, Lookup>,
     top_level: Children,
     /// Of each module found.
     children: Vec<Children>,
@@ -88,6 +90,7 @@ pub(crate) struct Finder<'a> {
 type Children = FxHashMap<Box<str>, Option<FoundId>>;
 
 /// How far a dotted name leads.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Lookup {
     /// The deepest module that exists.
     pub(crate) deepest: Option<FoundId>,
@@ -106,6 +109,7 @@ impl<'a> Finder<'a> {
             has_stdlib,
             listings: FxHashMap::default(),
             found: Vec::new(),
+            looked_up: FxHashMap::default(),
             top_level: Children::default(),
             children: Vec::new(),
         }
@@ -143,14 +147,19 @@ impl<'a> Finder<'a> {
 
     /// Follows a dotted name from the top.
     pub(crate) fn look_up(&mut self, dotted: &str) -> Lookup {
-        let mut deepest = None;
-        for part in dotted.split('.') {
-            match self.child(deepest, part) {
-                Some(id) => deepest = Some(id),
-                None => return Lookup { deepest, complete: false },
-            }
+        if let Some(known) = self.looked_up.get(dotted) {
+            return *known;
         }
-        Lookup { deepest, complete: true }
+        let mut lookup = Lookup { deepest: None, complete: true };
+        for part in dotted.split('.') {
+            let Some(id) = self.child(lookup.deepest, part) else {
+                lookup.complete = false;
+                break;
+            };
+            lookup.deepest = Some(id);
+        }
+        self.looked_up.insert(dotted.into(), lookup);
+        lookup
     }
 
     /// The submodule of a module, or a top-level module.

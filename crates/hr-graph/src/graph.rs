@@ -13,7 +13,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::finder::{Finder, Kind};
 use crate::project::{Entry, Project};
-use crate::resolve::{ExternalName, Reference};
+use crate::resolve::{self, ExternalName, Reference};
 use crate::scan::{SourceFile, project_problem};
 
 /// Something in a project that keeps a file from being understood as Python would. Such a file says less than it
@@ -56,6 +56,8 @@ pub struct Module {
     pub file: PathBuf,
     /// Whether the file is a package's `__init__`.
     pub is_package: bool,
+    /// The package it lies in, if that has a file.
+    pub(crate) parent: Option<NodeIndex>,
     pub(crate) references: Vec<Use>,
     pub(crate) found: Option<Arc<FileImports>>,
     pub(crate) hash: u64,
@@ -169,6 +171,7 @@ impl ProjectGraph {
             this.add_module(project, file);
         }
         this.prefer_what_python_finds(finder);
+        this.find_parents();
         this.connect(project, finder, references);
         this.problems.sort();
         this.unresolved.sort();
@@ -184,6 +187,7 @@ impl ProjectGraph {
             name: file.module.clone(),
             file: file.path.clone(),
             is_package: file.is_package,
+            parent: None,
             references: Vec::new(),
             found,
             hash: file.version,
@@ -208,9 +212,20 @@ impl ProjectGraph {
         }
     }
 
+    fn find_parents(&mut self) {
+        let indices: Vec<NodeIndex> = self.graph.node_indices().collect();
+        for index in indices {
+            let name = &self.graph[index].name;
+            // A namespace package has no file; what it lies in may have one.
+            let parent =
+                name.rmatch_indices('.').find_map(|(dot, _)| self.by_name.get(&name[..dot]).copied());
+            self.graph[index].parent = parent;
+        }
+    }
+
     fn connect(&mut self, project: &Project, finder: &Finder<'_>, references: Vec<Vec<(u32, Reference)>>) {
         let mut external_ids: FxHashMap<ExternalName, usize> = FxHashMap::default();
-        let nodes = self.nodes_by_found_id(finder);
+        let mut targets = self.targets(finder);
         let indices: Vec<NodeIndex> = self.graph.node_indices().collect();
         for (index, references) in indices.into_iter().zip(references) {
             let Some(found) = self.graph[index].found.clone() else { continue };
@@ -218,18 +233,18 @@ impl ProjectGraph {
             for (number, reference) in references {
                 let import = &found.imports[number as usize];
                 let target = match reference {
-                    Reference::FirstParty(id) => {
-                        let Some(target) = nodes[id as usize] else { continue };
-                        UseTarget::FirstParty(target)
+                    Reference::Found(id) => {
+                        let target = match targets[id as usize] {
+                            None if finder.get(id).kind != Kind::FirstParty => {
+                                Some(self.external(&mut external_ids, resolve::external_of(finder.get(id))))
+                            }
+                            known => known,
+                        };
+                        targets[id as usize] = target;
+                        let Some(target) = target else { continue };
+                        target
                     }
-                    Reference::External(external) => {
-                        let next = self.externals.len();
-                        let id = *external_ids.entry(external).or_insert_with_key(|external| {
-                            self.externals.push(external.clone());
-                            next
-                        });
-                        UseTarget::External(id)
-                    }
+                    Reference::Absent(external) => self.external(&mut external_ids, external),
                     Reference::Missing(written) => {
                         self.note_unresolved(project, index, written, import.location);
                         continue;
@@ -248,15 +263,23 @@ impl ProjectGraph {
         }
     }
 
-    /// The node of each module that the finder has found, as far as it is one of ours.
-    fn nodes_by_found_id(&self, finder: &Finder<'_>) -> Vec<Option<NodeIndex>> {
+    /// The target that each module found so far is, as far as it is one of ours.
+    fn targets(&self, finder: &Finder<'_>) -> Vec<Option<UseTarget>> {
         finder
             .all()
             .map(|found| {
                 let file = found.file.as_ref().filter(|_| found.kind == Kind::FirstParty)?;
-                self.by_file.get(file.as_os_str()).copied()
+                self.by_file.get(file.as_os_str()).copied().map(UseTarget::FirstParty)
             })
             .collect()
+    }
+
+    fn external(&mut self, ids: &mut FxHashMap<ExternalName, usize>, external: ExternalName) -> UseTarget {
+        let next = self.externals.len();
+        UseTarget::External(*ids.entry(external).or_insert_with_key(|external| {
+            self.externals.push(external.clone());
+            next
+        }))
     }
 
     fn add_edges(&mut self, source: NodeIndex, uses: &[Use]) {

@@ -1,9 +1,10 @@
 //! What a template imports, and in which order.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use hr_imports::How;
 use petgraph::stable_graph::NodeIndex;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finder::Kind;
 use crate::graph::{Place, ProjectGraph, Use, UseTarget};
@@ -68,7 +69,7 @@ impl ProjectGraph {
     fn ordered(&self, selected: impl Fn(&str) -> bool) -> Vec<NodeIndex> {
         let mut chosen: Vec<NodeIndex> =
             self.graph.node_indices().filter(|index| selected(&self.graph[*index].name)).collect();
-        chosen.sort_by_key(|index| {
+        chosen.sort_by_cached_key(|index| {
             let name = &self.graph[*index].name;
             let top = name.split('.').next().unwrap_or(name);
             let is_main = name.ends_with("__main__");
@@ -79,10 +80,11 @@ impl ProjectGraph {
 
     /// The packages a module lies in, outermost first, and the module itself.
     pub(crate) fn with_parents(&self, index: NodeIndex) -> Vec<NodeIndex> {
-        let name = &self.graph[index].name;
-        let mut line: Vec<NodeIndex> =
-            name.match_indices('.').filter_map(|(dot, _)| self.by_name.get(&name[..dot]).copied()).collect();
-        line.push(index);
+        let mut line = vec![index];
+        while let Some(parent) = line.last().and_then(|module| self.graph[*module].parent) {
+            line.push(parent);
+        }
+        line.reverse();
         line
     }
 
@@ -109,8 +111,8 @@ fn is_test(name: &str) -> bool {
 struct Walk<'g> {
     graph: &'g ProjectGraph,
     options: &'g ScanOptions,
-    loaded: HashSet<NodeIndex>,
-    positions: HashMap<&'g str, usize>,
+    loaded: FxHashSet<NodeIndex>,
+    positions: FxHashMap<&'g str, usize>,
     planned: Vec<PlannedModule>,
     postponed: VecDeque<(NodeIndex, Use)>,
 }
@@ -120,8 +122,8 @@ impl<'g> Walk<'g> {
         Self {
             graph,
             options,
-            loaded: HashSet::new(),
-            positions: HashMap::new(),
+            loaded: FxHashSet::default(),
+            positions: FxHashMap::default(),
             planned: Vec::new(),
             postponed: VecDeque::new(),
         }
@@ -151,11 +153,14 @@ impl<'g> Walk<'g> {
         }
     }
 
+    /// Puts a module onto the stack, and the packages above it on top, outermost last: they are executed first.
     fn push(&self, stack: &mut Vec<(NodeIndex, usize)>, module: NodeIndex) {
-        for parent in self.graph.with_parents(module).into_iter().rev() {
-            if !self.loaded.contains(&parent) {
-                stack.push((parent, 0));
+        let mut current = Some(module);
+        while let Some(module) = current {
+            if !self.loaded.contains(&module) {
+                stack.push((module, 0));
             }
+            current = self.graph.graph[module].parent;
         }
     }
 

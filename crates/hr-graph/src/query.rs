@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
-use hr_imports::How;
+use hr_imports::{How, Location};
 use petgraph::Direction;
 use petgraph::stable_graph::NodeIndex;
 use petgraph::visit::EdgeRef;
+use rustc_hash::FxHashMap;
 
 use crate::finder::Kind;
 use crate::graph::{Module, Place, ProjectGraph, Use, UseTarget};
@@ -25,6 +26,24 @@ pub struct Usage {
     pub resolved: bool,
     /// Everywhere it is asked for, sorted.
     pub places: Vec<Place>,
+}
+
+/// What was found out about a module's usage so far; places are modules by number.
+struct Found {
+    how: How,
+    resolved: bool,
+    places: Vec<(usize, Location)>,
+}
+
+fn finished((name, kind): (&str, Kind), found: Found, files: &[&Path]) -> Usage {
+    let Found { how, resolved, mut places } = found;
+    places.sort_unstable();
+    places.dedup();
+    let places = places
+        .into_iter()
+        .map(|(number, Location { line, column })| Place { file: files[number].to_owned(), line, column })
+        .collect();
+    Usage { name: name.to_owned(), kind, how, resolved, places }
 }
 
 /// One step of a chain of imports: a module, and where it imports the next one.
@@ -52,39 +71,49 @@ pub struct Dependent {
 impl ProjectGraph {
     /// Every module that is imported anywhere, by anyone: planned ones in plan order, then the others by name.
     pub fn usages(&self, options: &crate::scan::ScanOptions) -> Vec<Usage> {
-        let mut usages: BTreeMap<(String, Kind), Usage> = BTreeMap::new();
-        for index in self.graph.node_indices() {
-            let importer = &self.graph[index];
-            for one in &importer.references {
+        let (order, files) = self.modules_by_file();
+        let plan = self.plan(options);
+        let mut found: FxHashMap<(&str, Kind), Found> = FxHashMap::default();
+        for (number, index) in (0..).zip(&order) {
+            for one in &self.graph[*index].references {
                 let (name, kind, resolved) = match one.target {
                     UseTarget::External(id) => {
                         let external = &self.externals[id];
-                        (&external.name, external.kind, external.resolved)
+                        (external.name.as_str(), external.kind, external.resolved)
                     }
-                    UseTarget::FirstParty(target) => (&self.graph[target].name, Kind::FirstParty, true),
+                    UseTarget::FirstParty(target) => {
+                        (self.graph[target].name.as_str(), Kind::FirstParty, true)
+                    }
                 };
-                let usage = usages.entry((name.clone(), kind)).or_insert_with(|| Usage {
-                    name: name.clone(),
-                    kind,
+                let usage = found.entry((name, kind)).or_insert(Found {
                     how: How::Typing,
-                    resolved,
+                    resolved: false,
                     places: Vec::new(),
                 });
                 usage.how = usage.how.min(one.how());
                 usage.resolved |= resolved;
-                usage.places.push(self.place(importer, one.location));
+                // Files come in order, lines nearly so.
+                usage.places.push((number, one.location));
             }
         }
-        for usage in usages.values_mut() {
-            usage.places.sort();
-            usage.places.dedup();
+        let mut ordered = Vec::with_capacity(found.len());
+        for planned in &plan.modules {
+            if let Some((key, usage)) = found.remove_entry(&(planned.name.as_str(), planned.kind)) {
+                ordered.push(finished(key, usage, &files));
+            }
         }
-        let mut ordered = Vec::with_capacity(usages.len());
-        for planned in self.plan(options).modules {
-            ordered.extend(usages.remove(&(planned.name, planned.kind)));
-        }
-        ordered.extend(usages.into_values());
+        let mut rest: Vec<_> = found.into_iter().collect();
+        rest.sort_unstable_by_key(|(key, _)| *key);
+        ordered.extend(rest.into_iter().map(|(key, usage)| finished(key, usage, &files)));
         ordered
+    }
+
+    /// All modules in the order of their files as they are reported, and those files.
+    fn modules_by_file(&self) -> (Vec<NodeIndex>, Vec<&Path>) {
+        let mut order: Vec<(&Path, NodeIndex)> =
+            self.graph.node_indices().map(|index| (self.relative(&self.graph[index].file), index)).collect();
+        order.sort_unstable_by(|one, other| one.0.as_os_str().cmp(other.0.as_os_str()));
+        order.into_iter().map(|(file, index)| (index, file)).unzip()
     }
 
     /// The chains of imports that lead from the entry to a module, one for each module that imports it directly, the

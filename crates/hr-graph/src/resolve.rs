@@ -2,16 +2,16 @@
 
 use hr_imports::{Form as ImportForm, Import};
 
-use crate::finder::{Finder, Form, FoundId, Kind, Lookup};
+use crate::finder::{Finder, Form, Found, FoundId, Kind, Lookup};
 use crate::scan::SourceFile;
 
 /// What one import leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference {
-    /// A first-party module with a file.
-    FirstParty(FoundId),
-    /// A module of others.
-    External(ExternalName),
+    /// A module that was found: for one of the project's own, one with a file.
+    Found(FoundId),
+    /// A module of others that was not found.
+    Absent(ExternalName),
     /// Part of the project by its name, but not there.
     Missing(String),
 }
@@ -42,7 +42,7 @@ pub(crate) fn first_party(file: &SourceFile, finder: &mut Finder<'_>) -> Vec<Fou
     let mut modules = Vec::new();
     add_line(file.module.rsplit_once('.').map_or("", |(package, _)| package), finder, &mut modules);
     for (_, reference) in &file.references {
-        if let Reference::FirstParty(id) = reference {
+        if let Reference::Found(id) = reference {
             let mut current = Some(*id);
             while let Some(id) = current {
                 modules.push(id);
@@ -83,7 +83,7 @@ fn references(import: &Import, finder: &mut Finder<'_>) -> Vec<Reference> {
         let itself = present(id, finder);
         // `from package import submodule` needs the package itself only as the way to the submodule,
         // unless it is someone else's: then it is planned under its own name, too.
-        let names_only_submodules = matches!(itself, Some(Reference::FirstParty(_)))
+        let names_only_submodules = finder.get(id).kind == Kind::FirstParty
             && !import.names().is_empty()
             && matches!(import.form, ImportForm::Names(_))
             && import.names().iter().all(|name| finder.child(Some(id), &name.name).is_some());
@@ -105,12 +105,16 @@ fn references(import: &Import, finder: &mut Finder<'_>) -> Vec<Reference> {
 
 fn present(id: FoundId, finder: &Finder<'_>) -> Option<Reference> {
     let found = finder.get(id);
-    let loads = found.form != Form::Namespace;
-    match found.kind {
-        Kind::FirstParty => loads.then_some(Reference::FirstParty(id)),
-        kind => {
-            Some(Reference::External(ExternalName { name: found.name.clone(), kind, resolved: true, loads }))
-        }
+    (found.kind != Kind::FirstParty || found.form != Form::Namespace).then_some(Reference::Found(id))
+}
+
+/// A module of others that was found, as the graph knows it.
+pub(crate) fn external_of(found: &Found) -> ExternalName {
+    ExternalName {
+        name: found.name.clone(),
+        kind: found.kind,
+        resolved: true,
+        loads: found.form != Form::Namespace,
     }
 }
 
@@ -133,5 +137,5 @@ fn absent(name: &str, deepest: Option<FoundId>, finder: &Finder<'_>, references:
 }
 
 fn external(name: &str, kind: Kind, resolved: bool) -> Reference {
-    Reference::External(ExternalName { name: name.to_owned(), kind, resolved, loads: true })
+    Reference::Absent(ExternalName { name: name.to_owned(), kind, resolved, loads: true })
 }

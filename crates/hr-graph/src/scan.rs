@@ -131,15 +131,16 @@ pub struct Scanner {
     interpreter: Interpreter,
     options: ScanOptions,
     known: Known,
+    /// Whether the cache was read.
+    is_loaded: bool,
     cache: Option<Cache>,
 }
 
 impl Scanner {
-    /// A scanner that knows what the cache holds, if there is one.
+    /// A scanner that begins with what the cache holds, if there is one.
     pub fn new(project: Project, interpreter: Interpreter, options: ScanOptions) -> Self {
         let cache = options.cache_dir.as_ref().map(|directory| Cache::new(directory, &project, &interpreter));
-        let known = cache.as_ref().map(Cache::load).unwrap_or_default();
-        Self { project, interpreter, options, known, cache }
+        Self { project, interpreter, options, known: Known::default(), is_loaded: false, cache }
     }
 
     /// The state of the project as it is on disk now.
@@ -147,7 +148,13 @@ impl Scanner {
         let mut finder = Finder::new(&self.project, &self.interpreter);
         let mut files: Vec<SourceFile> = Vec::new();
         let mut problems = Vec::new();
-        let mut pending = seed_files(&self.project, &self.interpreter, &mut finder);
+        let (project, interpreter) = (&self.project, &self.interpreter);
+        let (mut pending, cached) = rayon::join(
+            || seed_files(project, interpreter, &mut finder),
+            || self.cache.as_ref().filter(|_| !self.is_loaded).map(Cache::load),
+        );
+        self.known.extend(cached.into_iter().flatten());
+        self.is_loaded = true;
         let mut requested: FxHashSet<OsString> =
             pending.iter().map(|file| file.path.clone().into_os_string()).collect();
         let mut seen: Vec<bool> = Vec::new();

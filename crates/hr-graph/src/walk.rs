@@ -55,8 +55,13 @@ impl Ignored {
 
 impl Walk {
     fn directory(&self, directory: &Path, ignored: Option<&Arc<Ignored>>, is_top: bool) -> Walked {
-        let entries: Vec<_> = std::fs::read_dir(directory).into_iter().flatten().flatten().collect();
-        let has = |name: &str| entries.iter().any(|entry| entry.file_name() == name);
+        let entries: Vec<_> = std::fs::read_dir(directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| (entry.file_name(), entry.file_type()))
+            .collect();
+        let has = |name: &str| entries.iter().any(|(entry, _)| entry == name);
         // Virtual environments are recognised as `is_environment` does it, without asking the file system again.
         if !is_top && (has("pyvenv.cfg") || (has("conda-meta") && has("bin"))) {
             return Walked::default();
@@ -70,19 +75,18 @@ impl Walk {
         let mut walked = Walked::default();
         let mut listing = Listing::default();
         let mut below = Vec::new();
-        for entry in entries {
-            let name = entry.file_name();
-            let Ok(mut kind) = entry.file_type() else { continue };
+        for (name, kind) in entries {
+            let Ok(mut kind) = kind else { continue };
             let is_link = kind.is_symlink();
             if is_link {
-                let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
+                let Ok(metadata) = std::fs::metadata(directory.join(&name)) else { continue };
                 kind = metadata.file_type();
             }
             listing.add(&name, kind, self.version);
             if !name.to_str().is_some_and(|name| self.is_candidate(name, kind)) {
                 continue;
             }
-            let path = entry.path();
+            let path = directory.join(&name);
             if ignored.is_some_and(|ignored| ignored.covers(&path, kind.is_dir())) {
                 continue;
             }

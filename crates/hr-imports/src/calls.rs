@@ -26,8 +26,49 @@ const WORLD_PATCHES: &[&str] = &[
     "eventlet.patcher.monkey_patch",
 ];
 
-/// The words one of which every call or assignment of this module contains.
-pub(crate) const MARKS: &[&str] = &["import_module", "__import__", "environ", "putenv", "patch"];
+/// The words one of which a text contains if this module can find anything in it: letters beyond ASCII aside, which
+/// Python normalises, nothing can be named without its name.
+const MARKS: &[&str] = &["import_module", "__import__", "putenv", "gevent", "eventlet"];
+
+/// Whether this module might find anything in a text whose identifiers are all ASCII.
+pub(crate) fn may_occur_in(text: &str) -> bool {
+    MARKS.iter().any(|mark| memchr::memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
+        || memchr::memmem::find_iter(text.as_bytes(), "environ")
+            .any(|at| may_write(&text.as_bytes()[at + "environ".len()..]))
+}
+
+/// Whether what follows the word `environ` could be a write to it, or give it another name.
+fn may_write(after: &[u8]) -> bool {
+    let start =
+        after.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\\' | b')' | b'\r' | 0x0c));
+    let Some(rest) = start.map(|start| &after[start..]) else { return false };
+    match rest[0] {
+        b'#' => true,
+        b'.' => [&b"setdefault"[..], b"update", b"__setitem__"].iter().any(|method| {
+            let name = rest[1..].trim_ascii_start();
+            name.starts_with(method) || name.starts_with(b"\\") || name.starts_with(b"#")
+        }),
+        b'[' => !is_read(&rest[1..]),
+        b'a' => rest.starts_with(b"as"),
+        _ => false,
+    }
+}
+
+/// Whether a subscript is plainly a read: of a name, or of a plain literal without `=` after it.
+fn is_read(subscript: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'\'' | b'"');
+    let end = subscript.iter().position(|byte| !is_plain(byte)).unwrap_or(subscript.len());
+    let Some((b']', after)) = subscript[end..].split_first() else { return false };
+    let names_variable = !subscript[..end].contains(&b'"') && !subscript[..end].contains(&b'\'');
+    names_variable
+        || match after.iter().position(|byte| !matches!(byte, b' ' | b'\n')) {
+            None => true,
+            Some(next) => {
+                !matches!(after[next], b'=' | b'\\' | b')' | b'\t' | b'#')
+                    || after.get(next + 1) == Some(&b'=')
+            }
+        }
+}
 
 /// What a call turned out to be.
 pub(crate) enum Meaning {

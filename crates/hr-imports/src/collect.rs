@@ -122,7 +122,6 @@ impl<'a> Collector<'a, '_> {
         self.within(|context| context.optional |= suppressed, |this| this.visit_body(&statement.body));
     }
 
-
     fn import(&mut self, statement: &StmtImport) {
         let location = self.positions.of(statement.start());
         for Alias { name, asname, .. } in &statement.names {

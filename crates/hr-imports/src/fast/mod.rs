@@ -22,7 +22,7 @@ pub(crate) fn scan(text: &str, module: ModuleName<'_>, target: &Target) -> Optio
     let is_supported = target.version >= (3, 10);
     let has_odd_bytes = memchr::memchr2(b'\r', 0, text.as_bytes()).is_some();
     // Calls that import, and the like, are for the full parser.
-    if !is_supported || has_odd_bytes || calls::MARKS.iter().any(|mark| text.contains(mark)) {
+    if !is_supported || has_odd_bytes || calls::may_occur_in(text) {
         return None;
     }
     statements::scan(text, module, target).ok()

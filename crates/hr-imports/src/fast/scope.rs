@@ -33,7 +33,10 @@ struct Test {
 enum Frame {
     Function,
     /// The tests of an `if` statement up to the current branch, and whether the last one must hold in it.
-    Conditional { tests: Vec<Test>, in_else: bool },
+    Conditional {
+        tests: Vec<Test>,
+        in_else: bool,
+    },
     Loop(Test),
 }
 
@@ -116,8 +119,22 @@ fn evaluated(test: &mut Test, text: &str, names: &Names, target: &Target) -> Sur
 /// Whether a test could come to anything but "unknown": it names something that conditions know, or is a constant.
 fn may_be_decided(source: &str, names: &Names) -> bool {
     const KNOWN: &[&str] = &[
-        "TYPE_CHECKING", "MYPY", "PYRIGHT", "PY2", "PY3", "__debug__", "platform", "version_info", "implementation",
-        "__name__", "os.name", "python_implementation", "system", "True", "False", "None",
+        "TYPE_CHECKING",
+        "MYPY",
+        "PYRIGHT",
+        "PY2",
+        "PY3",
+        "__debug__",
+        "platform",
+        "version_info",
+        "implementation",
+        "__name__",
+        "os.name",
+        "python_implementation",
+        "system",
+        "True",
+        "False",
+        "None",
     ];
     source.bytes().any(|byte| byte.is_ascii_digit())
         || KNOWN.iter().any(|known| source.contains(known))

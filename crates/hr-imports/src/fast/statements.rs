@@ -1,10 +1,10 @@
 //! Recognises plain statements, and notes the imports among them.
 
+use crate::FileImports;
 use crate::collect::handles_import_error;
 use crate::import::{Context, Form, Import, ImportedName, Location, UnresolvedRelative};
 use crate::names::Names;
 use crate::target::{ModuleName, Target};
-use crate::FileImports;
 
 use super::grammar::{Grammar, Shape};
 use super::lexer::Lexer;
@@ -53,14 +53,14 @@ impl Statements<'_> {
             Kind::At => self.decorated(),
             Kind::Async => self.asynchronous(),
             Kind::Indent | Kind::Dedent => Err(InDoubt),
-            _ => self.simple_statements(),
+            _ => self.simple_statements(false),
         }
     }
 
     fn suite(&mut self) -> Sure<()> {
         self.grammar.expect(Kind::Colon)?;
         if !self.grammar.accept(Kind::Newline)? {
-            return self.simple_statements();
+            return self.simple_statements(true);
         }
         self.grammar.expect(Kind::Indent)?;
         while !self.grammar.accept(Kind::Dedent)? {
@@ -232,8 +232,20 @@ impl Statements<'_> {
         }
     }
 
-    fn simple_statements(&mut self) -> Sure<()> {
+    /// The statements of one line, which is what follows the colon of another one if `is_inline`.
+    fn simple_statements(&mut self, is_inline: bool) -> Sure<()> {
+        let mut is_first = !is_inline;
         loop {
+            // `match`, `type` and `lazy` begin statements of their own where no operator follows: no expression, then.
+            // Not at the start of a line, they need not be what they seem for the full parser.
+            let is_soft = |word| matches!(word, "match" | "type" | "lazy");
+            if !is_first
+                && self.grammar.at(Kind::Name)
+                && is_soft(self.grammar.lexer.text(self.grammar.current))
+            {
+                return Err(InDoubt);
+            }
+            is_first = false;
             self.simple_statement()?;
             if !self.grammar.accept(Kind::Semicolon)? {
                 break;
@@ -259,6 +271,10 @@ impl Statements<'_> {
             }
             Kind::Raise => {
                 self.grammar.advance()?;
+                // The full parser wants an expression before a semicolon, unlike Python.
+                if self.grammar.at(Kind::Semicolon) {
+                    return Err(InDoubt);
+                }
                 if self.grammar.begins_expression() {
                     self.grammar.test()?;
                     if self.grammar.accept(Kind::From)? {
@@ -303,12 +319,6 @@ impl Statements<'_> {
 
     /// An expression, an assignment, or an annotation.
     fn expression_statement(&mut self) -> Sure<()> {
-        // `match`, `type` and `lazy` begin statements of their own in some places.
-        if self.grammar.at(Kind::Name)
-            && matches!(self.grammar.lexer.text(self.grammar.current), "match" | "type" | "lazy")
-        {
-            return Err(InDoubt);
-        }
         let mut shape = self.grammar.expressions()?;
         match self.grammar.current.kind {
             Kind::Equal => {
@@ -375,7 +385,8 @@ impl Statements<'_> {
             }
             self.grammar.advance()?;
         }
-        let written = if level == 0 || self.grammar.at(Kind::Name) { self.dotted_name()? } else { String::new() };
+        let written =
+            if level == 0 || self.grammar.at(Kind::Name) { self.dotted_name()? } else { String::new() };
         self.grammar.expect(Kind::Import)?;
         let names = self.imported_names()?;
         let module = if level == 0 {

@@ -63,15 +63,120 @@ fn both_paths_agree_on_the_standard_library() {
 
 /// Pieces of Python, right and wrong, from which texts are put together.
 const PIECES: &[&str] = &[
-    "import ", "from ", "as ", "a", "b.c", ".", "..", "...", ", ", "(", ")", "[", "]", "{", "}", ":", "=", "==", ":=",
-    "\n", "\n    ", "\n        ", "\n  ", " ", "\\\n", "# c", "if ", "elif ", "else", "while ", "for ", "in ", "try",
-    "except ", "ImportError", "finally", "with ", "def f", "class C", "async ", "await ", "lambda ", "return ", "yield ",
-    "raise ", "del ", "global ", "assert ", "pass", "not ", "and ", "or ", "is ", "*", "**", "/", "->", "@", "+=", "-",
-    "1", "0x1f", "1.5e3", "1_0", "'s'", "\"d\"", "\"\"\"t\"\"\"", "'''t\n'''", "f'{a}'", "f\"{a!r:>{b}}\"", "f'{a=}'",
-    "rb'x'", "b'\\x41'", "'\\x4'", "'\\N{DASH}'", "True", "None", "match ", "type ", "lazy ", "case ", "print ", ";",
-    "TYPE_CHECKING", "sys.platform", "'linux'", "sys.version_info", "(3, 8)", "<", "import x\n", "from . import y\n",
-    "if TYPE_CHECKING:\n    import z\n", "try:\n    import q\nexcept ImportError:\n    q = None\n", "é", "\t", "\u{c}",
-    "x = 1\n", "def g(a, *, b=1, **k):\n    import w\n", "suppress", "__debug__", "!", "$", "~", "%", "^", "|",
+    "import ",
+    "from ",
+    "as ",
+    "a",
+    "b.c",
+    ".",
+    "..",
+    "...",
+    ", ",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    "=",
+    "==",
+    ":=",
+    "\n",
+    "\n    ",
+    "\n        ",
+    "\n  ",
+    " ",
+    "\\\n",
+    "# c",
+    "if ",
+    "elif ",
+    "else",
+    "while ",
+    "for ",
+    "in ",
+    "try",
+    "except ",
+    "ImportError",
+    "finally",
+    "with ",
+    "def f",
+    "class C",
+    "async ",
+    "await ",
+    "lambda ",
+    "return ",
+    "yield ",
+    "raise ",
+    "del ",
+    "global ",
+    "assert ",
+    "pass",
+    "not ",
+    "and ",
+    "or ",
+    "is ",
+    "*",
+    "**",
+    "/",
+    "->",
+    "@",
+    "+=",
+    "-",
+    "1",
+    "0x1f",
+    "1.5e3",
+    "1_0",
+    "'s'",
+    "\"d\"",
+    "\"\"\"t\"\"\"",
+    "'''t\n'''",
+    "f'{a}'",
+    "f\"{a!r:>{b}}\"",
+    "f'{a=}'",
+    "rb'x'",
+    "b'\\x41'",
+    "'\\x4'",
+    "'\\N{DASH}'",
+    "True",
+    "None",
+    "match ",
+    "type ",
+    "lazy ",
+    "case ",
+    "print ",
+    ";",
+    "TYPE_CHECKING",
+    "sys.platform",
+    "'linux'",
+    "sys.version_info",
+    "(3, 8)",
+    "<",
+    "import x\n",
+    "from . import y\n",
+    "if TYPE_CHECKING:\n    import z\n",
+    "try:\n    import q\nexcept ImportError:\n    q = None\n",
+    "é",
+    "\t",
+    "\u{c}",
+    "x = 1\n",
+    "def g(a, *, b=1, **k):\n    import w\n",
+    "suppress",
+    "__debug__",
+    "import os\n",
+    "os.environ",
+    "environ",
+    "['K']",
+    "[\"K\"] = 'v'",
+    ".setdefault('K', 'v')",
+    ".update(K='v')",
+    "os",
+    "!",
+    "$",
+    "~",
+    "%",
+    "^",
+    "|",
 ];
 
 fn texts() -> impl Strategy<Value = String> {
@@ -83,8 +188,8 @@ const PLAIN: &str = include_str!("plain.py");
 
 fn spoiled() -> impl Strategy<Value = String> {
     let lines: Vec<&str> = PLAIN.split_inclusive('\n').collect();
-    (0..lines.len(), 1..60_usize, any::<prop::sample::Index>(), prop::sample::select(PIECES), 0..8_usize).prop_map(
-        move |(first, count, at, piece, removed)| {
+    (0..lines.len(), 1..60_usize, any::<prop::sample::Index>(), prop::sample::select(PIECES), 0..8_usize)
+        .prop_map(move |(first, count, at, piece, removed)| {
             let mut text = lines[first..(first + count).min(lines.len())].concat();
             let mut start = at.index(text.len() + 1);
             while !text.is_char_boundary(start) {
@@ -96,8 +201,7 @@ fn spoiled() -> impl Strategy<Value = String> {
             }
             text.replace_range(start..end, piece);
             text
-        },
-    )
+        })
 }
 
 proptest! {
@@ -127,8 +231,11 @@ fn the_sample_is_plain() {
 
 #[test]
 fn deep_nesting_is_no_problem() {
-    for (open, close) in [("(", ")"), ("[", "]"), ("-", ""), ("not ", ""), ("a.", ""), ("lambda: ", ""), ("1+", "")] {
-        let text = format!("import before\nx = {}1{}\nimport after\n", open.repeat(20_000), close.repeat(20_000));
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("-", ""), ("not ", ""), ("a.", ""), ("lambda: ", ""), ("1+", "")]
+    {
+        let text =
+            format!("import before\nx = {}1{}\nimport after\n", open.repeat(20_000), close.repeat(20_000));
         let found = hr_imports::scan_bytes(text.as_bytes(), ModuleName::module(MODULE), &Target::default());
         assert!(found.imports.iter().any(|import| import.module == "before"), "{open}");
     }

@@ -37,8 +37,8 @@ else:
 finally:
     import last
 
-CONSTANTS = 0, 1.5, 2j, 0xFF, 1e-9, .5, 5., ...
-TEXT = 'a' "b" r"\d" u'é' f"{TEXT} {a.b[0]!r:>{width}} {{}} {f(x, y=1)} {'q'}" """
+CONSTANTS = 0, 1_000, 0o17, 0b1, "\U0001F600\u00e9", 1.5, 2j, 0xFF, 1e-9, .5, 5., ...
+TEXT = 'a' "b" r"\d" u'é' f"{TEXT} {a.b[0]!r:>{width}} {{}} {f(x, y=1)} {'q' or ''}" """
 import nothing
 """ f'''{x:%Y-%m-%d}'''
 BYTES = b'\x00' rb"\x" B'z'
@@ -85,7 +85,7 @@ class C(Base, metaclass=M):
 
 def generator(*, key):
     nonlocal x
-    for i, j in a, b:
+    for i, *j in a, b:
         if i: continue
         break
     x = yield
