@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use nix::sys::signal::{SigHandler, Signal};
 use nix::unistd::ForkResult;
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -16,6 +17,13 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
     // SAFETY: it is open, and nothing else in this process has been told its number.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Lets children that end be waited for, even if whoever started this process ignores SIGCHLD.
+pub(crate) fn wait_for_children_again() -> io::Result<()> {
+    // SAFETY: it sets a disposition, not a handler, so no code of ours runs in a signal's context.
+    unsafe { nix::sys::signal::signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
+    Ok(())
 }
 
 /// Goes on in a new process whose parent has ended; the caller's parent collects this one at once.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use hr_protocol::frame::{Decoder, FrameError, MAX_DESCRIPTORS, encode};
 use rustix::io::Errno;
@@ -98,9 +98,23 @@ impl<S, R> From<Channel<S, R>> for OwnedFd {
     }
 }
 
-/// Two connected sockets, closed on `exec`.
+/// Two connected sockets, closed on `exec`, neither of them under the number of a standard stream.
 pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+    let (ours, theirs) =
+        rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    Ok((above_streams(ours)?, above_streams(theirs)?))
+}
+
+/// The same file under a number above those of the standard streams.
+///
+/// In a process whose stdin, stdout or stderr is closed, the next file gets that number, and would be taken for the
+/// stream by whoever writes to it.
+pub fn above_streams(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    if descriptor.as_raw_fd() > 2 {
+        Ok(descriptor)
+    } else {
+        Ok(rustix::io::fcntl_dupfd_cloexec(&descriptor, 3)?)
+    }
 }
 
 impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
@@ -201,7 +215,9 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         )?;
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                self.arrived.extend(descriptors);
+                for descriptor in descriptors {
+                    self.arrived.push_back(above_streams(descriptor).map_err(|_| Errno::MFILE)?);
+                }
             }
         }
         // An honest sender has at most one message under way whose bytes are not all here.

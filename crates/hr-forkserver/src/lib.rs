@@ -77,7 +77,7 @@ pub mod transaction;
 mod tree;
 
 pub use build::{Build, BuildError, Plan, Progress, Template};
-pub use channel::{Channel, ChannelError, Received, socket_pair};
+pub use channel::{Channel, ChannelError, Received, above_streams, socket_pair};
 pub use hr_protocol as protocol;
 pub use interpreter::{Interpreter, RunDescriptors};
 pub use launch::Launch;

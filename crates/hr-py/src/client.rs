@@ -11,7 +11,7 @@ use hr_forkserver::protocol::{
     Call, Failure, Hello, MainModule, Open, ProcessContext, Reply, Request, RunId, Target, TargetInterpreter,
     TemplateState, Update as UpdateMessage,
 };
-use hr_forkserver::{Channel, ChannelError, Received, socket_pair};
+use hr_forkserver::{Channel, ChannelError, Received, above_streams, socket_pair};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pyo3::exceptions::{PyImportError, PyOSError, PyRuntimeError};
@@ -136,6 +136,7 @@ impl Supervisor {
     fn start(py: Python<'_>, program: OsString) -> PyResult<Self> {
         let (ours, theirs) = socket_pair()?;
         let owner = pidfd_open(getpid(), PidfdFlags::empty()).map_err(std::io::Error::from)?;
+        let owner = above_streams(owner)?;
         let mut command = Command::new(&program);
         command
             .arg("serve")
@@ -146,10 +147,14 @@ impl Supervisor {
         sys::inherit(&mut command, &[&theirs, &owner]);
         // The program goes on in the background at once, so that this process has no child of ours that its own
         // `os.wait()` could meet, and no zombie if the supervisor is killed.
-        let status = py.detach(|| command.status());
-        let status = status.map_err(|error| cannot_start(&program, &error.to_string()))?;
-        if !status.success() {
-            return Err(cannot_start(&program, &status.to_string()));
+        let status = py.detach(|| command.spawn().and_then(|mut child| child.wait()));
+        match status {
+            Ok(status) if !status.success() => return Err(cannot_start(&program, &status.to_string())),
+            // Where SIGCHLD is ignored, the kernel collects children; the greeting will tell.
+            Err(error) if error.raw_os_error() != Some(Errno::ECHILD as i32) => {
+                return Err(cannot_start(&program, &error.to_string()));
+            }
+            Ok(_) | Err(_) => {}
         }
         drop((theirs, owner));
         let mut connection: Channel<Request, ()> = ours.into();
@@ -246,7 +251,7 @@ impl Supervisor {
         let request = Request::Exec(Box::new(Call { context, function }));
         let mut replies = slf.get().send(py, &request, descriptors)?;
         match next_reply(py, &mut replies)?.message {
-            Reply::Started { run, pid } => Run::new(slf.unbind(), run, pid, replies, results.into()),
+            Reply::Started { run, pid } => Ok(Run::new(slf.unbind(), run, pid, replies, results.into())),
             other => Err(unexpected(other)),
         }
     }
@@ -314,7 +319,7 @@ fn os_pairs(pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(OsString, OsString)> {
 /// The working directory as a descriptor: it may have been removed or be unreadable, and is still ours.
 fn working_directory() -> PyResult<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(".", flags, Mode::empty()).map_err(std::io::Error::from)?)
+    Ok(above_streams(rustix::fs::open(".", flags, Mode::empty()).map_err(std::io::Error::from)?)?)
 }
 
 /// Reads the umask from the kernel's account of this process: `umask(2)` can only be read by changing it, and

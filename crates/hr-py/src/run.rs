@@ -1,12 +1,13 @@
 //! A run, as its client sees it.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::os::fd::AsFd;
+use std::sync::Mutex;
 
 use hr_forkserver::protocol::{ExitStatus, Outcome, Reply, RunId};
 use hr_forkserver::{Channel, ChannelError, Received};
 use nix::poll::{PollFd, PollFlags};
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::client::{Replies, Supervisor, supervisor_died, unexpected, wait};
@@ -19,10 +20,8 @@ pub(crate) struct Run {
     pid: i32,
     id: RunId,
     supervisor: Py<Supervisor>,
-    watch: Mutex<Watch>,
-    /// Duplicates for waiting, so that no thread holds the lock while it waits.
-    replies: OwnedFd,
-    results: OwnedFd,
+    /// Gone once the run is over.
+    watch: Mutex<Option<Watch>>,
 }
 
 struct Watch {
@@ -31,20 +30,17 @@ struct Watch {
     /// The run's stream has ended, and would only wake whoever waits for it.
     results_ended: bool,
     outcome: Option<Received<Outcome>>,
-    status: Option<ExitStatus>,
 }
 
 impl Watch {
-    /// Takes in what has arrived. `true` when the run is over.
-    fn update(&mut self) -> PyResult<bool> {
-        if self.status.is_none() {
-            match self.replies.try_receive() {
-                Ok(Some(Received { message: Reply::Ended(status), .. })) => self.status = Some(status),
-                Ok(Some(other)) => return Err(unexpected(other.message)),
-                Ok(None) => {}
-                Err(_) => return Err(supervisor_died()),
-            }
-        }
+    /// Takes in what has arrived. The status when the run is over.
+    fn update(&mut self) -> PyResult<Option<ExitStatus>> {
+        let status = match self.replies.try_receive() {
+            Ok(Some(Received { message: Reply::Ended(status), .. })) => Some(status),
+            Ok(Some(other)) => return Err(unexpected(other.message)),
+            Ok(None) => None,
+            Err(_) => return Err(supervisor_died()),
+        };
         // After the status: whatever the run has sent is here by then.
         while !self.results_ended {
             match self.results.try_receive() {
@@ -54,7 +50,14 @@ impl Watch {
                 Err(ChannelError::Closed | _) => self.results_ended = true,
             }
         }
-        Ok(self.status.is_some())
+        Ok(status)
+    }
+
+    /// Waits until more has arrived.
+    fn wait(&self, py: Python<'_>) -> PyResult<()> {
+        let replies = PollFd::new(self.replies.as_fd(), PollFlags::POLLIN);
+        let results = PollFd::new(self.results.as_fd(), PollFlags::POLLIN);
+        if self.results_ended { wait(py, &mut [replies]) } else { wait(py, &mut [replies, results]) }
     }
 }
 
@@ -65,37 +68,33 @@ impl Run {
         pid: i32,
         replies: Replies,
         results: Channel<(), Outcome>,
-    ) -> PyResult<Self> {
-        let duplicates = (replies.as_fd().try_clone_to_owned()?, results.as_fd().try_clone_to_owned()?);
-        let watch = Watch { replies, results, results_ended: false, outcome: None, status: None };
-        let (replies, results) = duplicates;
-        Ok(Self { pid, id, supervisor, watch: Mutex::new(watch), replies, results })
-    }
-
-    fn watch(&self) -> MutexGuard<'_, Watch> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    ) -> Self {
+        let watch = Watch { replies, results, results_ended: false, outcome: None };
+        Self { pid, id, supervisor, watch: Mutex::new(Some(watch)) }
     }
 }
 
 #[pymethods]
 impl Run {
-    /// Waits for the end. The content of the outcome is handed out once; later calls get the kind `none`.
+    /// Waits for the end, and hands out the content of the outcome. To be called by one thread at a time, and not
+    /// again after it has returned.
     fn wait<'py>(&self, py: Python<'py>) -> PyResult<(&'static str, Bound<'py, PyAny>, Option<i32>)> {
-        loop {
-            let results_ended = {
-                let mut watch = self.watch();
-                if watch.update()? {
-                    let (outcome, status) = (watch.outcome.take(), watch.status);
-                    drop(watch);
-                    let (kind, content) = describe(py, outcome)?;
-                    return Ok((kind, content, status.and_then(return_code)));
-                }
-                watch.results_ended
-            };
-            let replies = PollFd::new(self.replies.as_fd(), PollFlags::POLLIN);
-            let results = PollFd::new(self.results.as_fd(), PollFlags::POLLIN);
-            if results_ended { wait(py, &mut [replies])? } else { wait(py, &mut [replies, results])? }
-        }
+        let Ok(mut guard) = self.watch.try_lock() else {
+            return Err(PyRuntimeError::new_err("another thread waits for this run"));
+        };
+        let Some(watch) = guard.as_mut() else {
+            return Err(PyRuntimeError::new_err("the outcome of this run was handed out before"));
+        };
+        let status = loop {
+            match watch.update()? {
+                Some(status) => break status,
+                None => watch.wait(py)?,
+            }
+        };
+        let outcome = watch.outcome.take();
+        *guard = None;
+        let (kind, content) = describe(py, outcome)?;
+        Ok((kind, content, return_code(status)))
     }
 
     /// Ends the run. Returns whether it was running.

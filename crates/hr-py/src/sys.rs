@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::libc;
 use pyo3::{Python, ffi};
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
@@ -25,12 +26,16 @@ pub(crate) fn standard_stream(number: RawFd) -> Option<OwnedFd> {
     rustix::io::fcntl_dupfd_cloexec(borrowed, 3).ok()
 }
 
-/// Lets the program that `command` starts inherit `descriptors`.
+/// Lets the program that `command` starts inherit `descriptors`, and no other but its standard streams.
 ///
-/// They become inheritable in the new process only, so nothing that another thread starts gets them.
+/// They become inheritable in the new process only, so nothing that another thread starts gets them. Others would live as
+/// long as that program, and whoever waits for the end of such a pipe would wait as long.
 pub(crate) fn inherit(command: &mut Command, descriptors: &[&OwnedFd]) {
     let numbers: Vec<RawFd> = descriptors.iter().map(|descriptor| descriptor.as_raw_fd()).collect();
     let prepare = move || {
+        // SAFETY: it sets a flag on descriptors of a process that is about to become another program. Kernels before 5.11
+        // refuse, and the program starts with what was inheritable.
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
         for number in &numbers {
             // SAFETY: the caller keeps them open until the program has started.
             let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };

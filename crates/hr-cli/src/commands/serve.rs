@@ -27,6 +27,7 @@ pub(crate) fn run(arguments: &Serve) -> anyhow::Result<ExitCode> {
     let connection =
         sys::inherited(arguments.connection).context(hint).context("no connection was passed")?;
     let owner = sys::inherited(arguments.owner).context(hint).context("no owner was passed")?;
+    sys::wait_for_children_again().context("cannot wait for processes")?;
     sys::go_to_background().context("cannot go to the background")?;
     Supervisor::new(connection, owner).context("cannot supervise processes")?.serve();
     Ok(ExitCode::SUCCESS)

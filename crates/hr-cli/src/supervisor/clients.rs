@@ -7,7 +7,7 @@ use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Reply, Request, 
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
-use super::{GRACE, REFILL_DELAY, Stopping, Supervisor, voice};
+use super::{GRACE, REFILL_DELAY, Stopping, Supervisor};
 
 /// A stream on which one request is answered.
 pub(crate) type Answer = Channel<Reply, Request>;
@@ -177,7 +177,7 @@ impl Supervisor {
             TreeEvent::Died { snapshot, status }
                 if self.refresh.template() == Some(*snapshot) && self.closing.is_none() =>
             {
-                voice::template_died(describe(*status));
+                self.reporter.template_died(describe(*status));
             }
             _ => {}
         }

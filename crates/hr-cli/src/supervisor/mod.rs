@@ -124,7 +124,7 @@ impl Supervisor {
             running: BTreeMap::new(),
             stopping: BTreeMap::new(),
             refill_at: None,
-            reporter: Reporter::default(),
+            reporter: Reporter::start()?,
             closing: None,
             closers: Vec::new(),
         })

@@ -4,13 +4,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 use hr_forkserver::protocol::{Exclusion, Problem};
 
-/// How many lines one occasion may print.
-const LINES: usize = 20;
+/// How many lines may wait to be written. Further ones are dropped.
+const BACKLOG: usize = 10_000;
+
+/// How long the last lines may take.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Reports an error that ends a command: the message, then its causes and hints.
 pub(crate) fn error(error: &anyhow::Error) {
@@ -21,27 +27,45 @@ pub(crate) fn error(error: &anyhow::Error) {
     }
 }
 
-/// Remembers what was reported, so that nothing is reported twice.
-#[derive(Debug, Default)]
+/// Tells people what happens, and nothing twice.
+///
+/// Lines are written by a thread of their own: stderr may be a pipe that nobody reads, and the supervisor has processes
+/// to look after.
+#[derive(Debug)]
 pub(crate) struct Reporter {
     said: BTreeSet<String>,
-    /// The beginning of a line that is still being printed.
+    /// The beginning of a line that a template is still printing.
     unfinished: Vec<u8>,
+    lines: Option<SyncSender<String>>,
+    /// Ends when the last line is written.
+    written: Receiver<()>,
 }
 
 impl Reporter {
+    /// Starts the thread.
+    pub(crate) fn start() -> io::Result<Self> {
+        let (lines, to_write) = sync_channel::<String>(BACKLOG);
+        let (done, written) = sync_channel(0);
+        let write = move || {
+            for line in to_write {
+                let _ = writeln!(anstream::stderr(), "{line}");
+            }
+            drop(done);
+        };
+        thread::Builder::new().name("voice".to_owned()).spawn(write)?;
+        Ok(Self { said: BTreeSet::new(), unfinished: Vec::new(), lines: Some(lines), written })
+    }
+
     /// Reports what a template lacks and which files could not be read.
     pub(crate) fn template(&mut self, excluded: &[Exclusion], problems: &[Problem]) {
-        let problems = problems.iter().map(|problem| {
-            let Problem { file, line, column, message } = problem;
-            format!("hr  warning: {}:{line}:{column} {message}", Path::new(file).display())
-        });
-        let excluded = excluded.iter().map(|exclusion| {
-            let Exclusion { module, cause, file, line } = exclusion;
-            format!("hr  warning: {}:{line} {module} is not preloaded: it {cause}", Path::new(file).display())
-        });
-        let lines: Vec<_> = problems.chain(excluded).collect();
-        self.say(lines);
+        for Problem { file, line, column, message } in problems {
+            let file = Path::new(file).display();
+            self.say_once(format!("hr  warning: {file}:{line}:{column} {message}"));
+        }
+        for Exclusion { module, cause, file, line } in excluded {
+            let file = Path::new(file).display();
+            self.say_once(format!("hr  warning: {file}:{line} {module} is not preloaded: it {cause}"));
+        }
     }
 
     /// Passes on what modules have printed while a template imported them.
@@ -50,25 +74,33 @@ impl Reporter {
         let Some(end) = self.unfinished.iter().rposition(|byte| *byte == b'\n') else { return };
         let rest = self.unfinished.split_off(end + 1);
         let whole = std::mem::replace(&mut self.unfinished, rest);
-        let text = String::from_utf8_lossy(&whole);
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        self.say(lines.map(|line| format!("hr  printed during import: {line}")).collect());
+        for line in String::from_utf8_lossy(&whole).lines().filter(|line| !line.trim().is_empty()) {
+            self.say_once(format!("hr  printed during import: {line}"));
+        }
     }
 
-    fn say(&mut self, lines: Vec<String>) {
-        let new: Vec<_> = lines.into_iter().filter(|line| self.said.insert(line.clone())).collect();
-        let mut stderr = anstream::stderr().lock();
-        for line in new.iter().take(LINES) {
-            let _ = writeln!(stderr, "{line}");
+    /// Reports that a template ended without being told to.
+    pub(crate) fn template_died(&self, how: impl Display) {
+        self.say(format!("hr  warning: the template ended ({how}); the next run gets a new one"));
+    }
+
+    fn say_once(&mut self, line: String) {
+        if self.said.insert(line.clone()) {
+            self.say(line);
         }
-        if let Some(more @ 1..) = new.len().checked_sub(LINES) {
-            let _ = writeln!(stderr, "hr  … and {more} more lines like these");
+    }
+
+    fn say(&self, line: String) {
+        if let Some(lines) = &self.lines {
+            let _ = lines.try_send(line);
         }
     }
 }
 
-/// Reports that a template ended without being told to.
-pub(crate) fn template_died(how: impl Display) {
-    let _ =
-        writeln!(anstream::stderr(), "hr  warning: the template ended ({how}); the next run gets a new one");
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.lines = None;
+        // It disconnects when all is written; whoever does not read by then does not want to know.
+        let _ = self.written.recv_timeout(LAST_WORDS);
+    }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -176,7 +177,7 @@ class IsolatedEnvironment:
         supervisor = self._open()
         payload = pack_call(func, args, kwargs)
         for stream in (sys.stdout, sys.stderr):
-            if stream is not None and not stream.closed:
+            with contextlib.suppress(Exception):  # a program may put anything there
                 stream.flush()  # what was printed before stays before
         run = supervisor.exec(
             sys.argv,
@@ -275,7 +276,7 @@ def isolate_imports(
     :class:`ImportError` on entering if there is no such package.
     """
     target = _target(package)
-    is_path = not isinstance(package, str) or os.sep in target
+    is_path = not isinstance(package, str) or os.sep in target or target in (os.curdir, os.pardir)
     if not is_path and not all(part.isidentifier() for part in target.split(".")):
         raise ValueError(f"{target!r} is neither the name of a module nor a path")
     if isinstance(spares, bool) or not isinstance(spares, int):

@@ -60,7 +60,7 @@ def pack(value: object, pickler: Pickler) -> Payload:
 
 
 def _share(sections: list[tuple[int, Sequence[Any]]]) -> int:
-    descriptor = os.memfd_create("hotreload", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    descriptor = _above_streams(os.memfd_create("hotreload", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING))
     try:
         offset = 0
         for length, chunks in sections:
@@ -75,6 +75,16 @@ def _share(sections: list[tuple[int, Sequence[Any]]]) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _above_streams(descriptor: int) -> int:
+    """The same file under a number that is no standard stream's, should one of these be closed."""
+    if descriptor > 2:
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, chunk: memoryview, position: int) -> int:
@@ -93,7 +103,7 @@ def unpack(payload: Payload) -> Any:
     """The object that was packed. Large buffers of it live in the mapped memory, writable and private."""
     lengths, inline, descriptor = payload
     if inline is not None:
-        return _load(memoryview(inline), lengths, alignment=1)
+        return _load(memoryview(bytearray(inline)), lengths, alignment=1)
     if descriptor is None:
         raise ValueError("a payload without its memory")
     try:
