@@ -227,6 +227,9 @@ impl Project {
                 let module = directory.join(format!("{top}.py"));
                 let is_package = package.join("__init__.py").is_file()
                     || (namespaces && is_identifier(top) && layout::holds_python(&package));
+                if (is_package || module.is_file()) && !names_a_module(name, &candidates) {
+                    return Err(LocateError::NotFound { name: name.to_owned(), searched: vec![package] });
+                }
                 if is_package {
                     return Ok(Self::of_package(name, directory, Seed::Tree(package), interpreter));
                 }
@@ -381,6 +384,25 @@ fn has_python_shebang(path: &Path) -> bool {
     let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut start)).unwrap_or(0);
     let line = start[..read].split(|byte| *byte == b'\n').next().unwrap_or_default();
     line.starts_with(b"#!") && line.windows(6).any(|word| word == b"python")
+}
+
+/// Whether `name` leads to a directory or a file below one of `directories`. The parts of a namespace package may lie
+/// below different ones.
+fn names_a_module(name: &str, directories: &[PathBuf]) -> bool {
+    let inner: PathBuf = name.split('.').collect();
+    directories.iter().any(|directory| {
+        let path = directory.join(&inner);
+        let holds_file = |entry: std::io::Result<std::fs::DirEntry>| {
+            let stem = entry.ok().map(|entry| entry.file_name().to_string_lossy().into_owned());
+            let last = name.rsplit('.').next().unwrap_or(name);
+            stem.is_some_and(|stem| stem.split('.').next() == Some(last) && stem.len() > last.len())
+        };
+        path.is_dir()
+            || path
+                .parent()
+                .and_then(|parent| parent.read_dir().ok())
+                .is_some_and(|mut all| all.any(holds_file))
+    })
 }
 
 fn longest_prefix<'p>(prefixes: &'p [PathBuf], path: &Path) -> Option<&'p Path> {
