@@ -19,6 +19,8 @@ const TRIES: u32 = 3;
 pub struct Plan {
     /// Modules to import, in order.
     pub modules: Vec<String>,
+    /// `sys.argv`.
+    pub argv: Vec<OsString>,
     /// `sys.path`.
     pub sys_path: Vec<OsString>,
     /// What must not be imported.
@@ -165,6 +167,7 @@ impl Build {
                 tree.tell(
                     self.current,
                     &Command::Prepare {
+                        argv: self.plan.argv.clone(),
                         sys_path: self.plan.sys_path.clone(),
                         first_party: self.plan.first_party.clone(),
                     },

@@ -15,6 +15,8 @@ pub struct SnapshotId(pub u64);
 pub enum Command {
     /// Look for modules here, and keep first-party ones out. Not answered: it cannot fail.
     Prepare {
+        /// `sys.argv`.
+        argv: Vec<OsString>,
         /// `sys.path`.
         sys_path: Vec<OsString>,
         /// What must never be imported.

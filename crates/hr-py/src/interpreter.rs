@@ -49,10 +49,10 @@ impl CPython {
 }
 
 impl Interpreter for CPython {
-    fn prepare(&mut self, sys_path: Vec<OsString>, first_party: FirstParty) {
+    fn prepare(&mut self, argv: Vec<OsString>, sys_path: Vec<OsString>, first_party: FirstParty) {
         let FirstParty { paths, modules } = first_party;
         Python::attach(|py| {
-            let prepared = self.template.call_method1(py, "prepare", (sys_path, paths, modules));
+            let prepared = self.template.call_method1(py, "prepare", (argv, sys_path, paths, modules));
             if let Err(error) = prepared {
                 // Its output is the supervisor's to report.
                 error.print(py);

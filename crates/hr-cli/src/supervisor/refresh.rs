@@ -217,6 +217,7 @@ impl Refresh {
         let interpreter = &project.interpreter;
         let plan = |modules: Vec<String>| Plan {
             modules,
+            argv: interpreter.argv.clone(),
             sys_path: interpreter.sys_path.clone(),
             first_party: scan.first_party.clone(),
             import_limit: IMPORT_LIMIT,

@@ -17,6 +17,7 @@ from typing import Any
 
 from hotreload import _bytecode, _native, _run
 from hotreload._call import pickler
+from hotreload._effects import ImportEffects
 
 LISTED_LATELY = 600.0
 """Seconds for which a directory that was modified is looked at again. Longer than any template takes to build."""
@@ -104,11 +105,13 @@ class Template:
     def __init__(self, at_startup: frozenset[str]) -> None:
         self._at_startup = at_startup
         self._guard = FirstPartyGuard(FirstParty([], []), [], [])
+        self._effects = ImportEffects()
         self._seeded = False
 
-    def prepare(self, sys_path: list[str], paths: list[str], modules: list[str]) -> None:
+    def prepare(self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str]) -> None:
         """Search ``sys_path`` from now on, and keep first-party modules out."""
-        sys.path[:] = sys_path
+        sys.argv[:] = argv
+        self._effects.begin(sys_path)
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
         self._guard = FirstPartyGuard(FirstParty(paths, sys_path), modules, sys_path)
@@ -158,6 +161,7 @@ class Template:
 
     def settle(self) -> list[str]:
         """Imports are over: share the heap with what is forked from here, and name the files behind it."""
+        self._effects.settle()
         self._forget_directories()
         gc.collect()
         gc.freeze()
@@ -188,7 +192,7 @@ class Template:
             _run.reseed()
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
-        return _run.carry_out(job)
+        return _run.carry_out(job, self._effects)
 
 
 def _files_of(module: ModuleType | None) -> Iterator[str]:
