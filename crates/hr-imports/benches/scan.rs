@@ -13,8 +13,11 @@ fn scan(criterion: &mut Criterion) {
     let (module, target) = (ModuleName::module("a.b.c.d"), Target::default());
     let mut group = criterion.benchmark_group("scan");
     group.throughput(Throughput::Bytes(text.len() as u64));
-    group.bench_function("fast", |bencher| bencher.iter(|| scan_text_fast(black_box(&text), module, &target)));
-    group.bench_function("full", |bencher| bencher.iter(|| scan_text_in_full(black_box(&text), module, &target)));
+    group
+        .bench_function("fast", |bencher| bencher.iter(|| scan_text_fast(black_box(&text), module, &target)));
+    group.bench_function("full", |bencher| {
+        bencher.iter(|| scan_text_in_full(black_box(&text), module, &target));
+    });
     group.finish();
 }
 
