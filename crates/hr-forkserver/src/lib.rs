@@ -66,6 +66,7 @@ compile_error!(
 
 mod build;
 mod channel;
+mod effects;
 mod interpreter;
 mod launch;
 pub mod paused;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use hr_protocol::{Command, ExitStatus, Hello, Job, Report, RunId, SnapshotId};
+use hr_protocol::{Command, ExitStatus, Hello, ImportOutcome, Job, Report, RunId, SnapshotId};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
@@ -13,6 +13,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 
 use crate::channel::{Channel, ChannelError, Received};
+use crate::effects::Before;
 use crate::interpreter::Interpreter;
 use crate::processes;
 use crate::run::{self, NewRun};
@@ -43,6 +44,8 @@ struct Paused<I> {
     /// The signal mask of an ordinary process here; runs get it back.
     mask: SigSet,
     runs: HashMap<Pid, RunId>,
+    /// Snapshots forked from here that have not ended.
+    snapshots: Vec<Pid>,
 }
 
 /// What the process is after a command.
@@ -67,7 +70,7 @@ impl<I: Interpreter> Paused<I> {
         // Between commands the end of the stream tells that the supervisor is gone, and then there may be
         // runs to clean up after. A signal would leave no time for that.
         set_pdeathsig(None)?;
-        Ok(Self { interpreter, channel, child_ended, mask, runs: HashMap::new() })
+        Ok(Self { interpreter, channel, child_ended, mask, runs: HashMap::new(), snapshots: Vec::new() })
     }
 
     fn serve(mut self) -> ! {
@@ -162,9 +165,17 @@ impl<I: Interpreter> Paused<I> {
         // It may start programs, which are to find SIGCHLD as any program does, and it may wait for them.
         let child_ended = SigSet::from(Signal::SIGCHLD);
         let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&child_ended), None);
+        let before = Before::look();
         let started = Instant::now();
-        let outcome = self.interpreter.import(&module);
+        let mut outcome = self.interpreter.import(&module);
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match (&mut outcome, before.forbidden(&self.snapshots)) {
+            (_, None) => {}
+            (ImportOutcome::Failed { left_traces, .. }, Some(_)) => *left_traces = true,
+            (ImportOutcome::Imported, Some(failure)) => {
+                outcome = ImportOutcome::Failed { failure, left_traces: true };
+            }
+        }
         let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None);
         let _ = set_pdeathsig(None);
         self.reap()?;
@@ -209,6 +220,7 @@ impl<I: Interpreter> Paused<I> {
                 return Ok(Next::Snapshot(socket));
             }
             Ok(Some((child, handle))) => {
+                self.snapshots.push(child);
                 self.channel.send(&Report::Forked { snapshot, pid: child.as_raw() }, vec![handle])?;
             }
             Err(error) => {
@@ -270,6 +282,7 @@ impl<I: Interpreter> Paused<I> {
                 Ok(WaitStatus::StillAlive) | Err(_) => return Ok(()),
                 Ok(_) => continue,
             };
+            self.snapshots.retain(|snapshot| *snapshot != pid);
             if let Some(run) = self.runs.remove(&pid) {
                 self.channel.send(&Report::Ended { run, status }, Vec::new())?;
             }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -35,6 +36,13 @@ pub(crate) fn fork() -> io::Result<Forked> {
         ForkResult::Parent { child } => Ok(Forked::Parent { child }),
         ForkResult::Child => Ok(Forked::Child),
     }
+}
+
+/// Looks at a descriptor that some other code of this process may own, by its number.
+pub(crate) fn with_descriptor<T>(number: RawFd, look: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+    // SAFETY: borrowed for the call only, by the only thread there is; a number that is not open makes system calls
+    // fail.
+    look(unsafe { BorrowedFd::borrow_raw(number) })
 }
 
 /// Ends the process at once: no destructors, no `atexit`, no flushing.

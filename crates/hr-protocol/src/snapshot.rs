@@ -150,6 +150,20 @@ pub enum ImportFailure {
         /// Their names.
         names: Vec<String>,
     },
+    /// The import left processes running, which all runs would share.
+    Processes {
+        /// Their ids.
+        pids: Vec<i32>,
+    },
+    /// The import left a socket that listens.
+    Listens,
+    /// The import changed the working directory.
+    Directory {
+        /// Where it is now.
+        now: String,
+    },
+    /// The import changed what the process does when a signal arrives.
+    Signals,
 }
 
 impl std::fmt::Display for ImportFailure {
@@ -160,6 +174,11 @@ impl std::fmt::Display for ImportFailure {
             Self::Raised { type_name, message } => write!(f, "raises {type_name}: {message}"),
             Self::FirstParty { module } => write!(f, "imports first-party module {module}"),
             Self::Threads { names } => write!(f, "leaves threads running: {}", names.join(", ")),
+            Self::Processes { pids } if pids.len() == 1 => f.write_str("leaves a process running"),
+            Self::Processes { pids } => write!(f, "leaves {} processes running", pids.len()),
+            Self::Listens => f.write_str("leaves a socket that listens"),
+            Self::Directory { now } => write!(f, "changes the working directory to {now}"),
+            Self::Signals => f.write_str("changes how signals are handled"),
         }
     }
 }

@@ -40,6 +40,7 @@ impl CPython {
                 "not-found" => ImportFailure::NotFound,
                 "first-party" => ImportFailure::FirstParty { module: first },
                 "threads" => ImportFailure::Threads { names },
+                "signals" => ImportFailure::Signals,
                 _ => ImportFailure::Raised { type_name: first, message: second },
             };
             Ok(ImportOutcome::Failed { failure, left_traces })

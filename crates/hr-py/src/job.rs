@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use hr_forkserver::protocol::{Call, MainModule, Outcome, Payload, ProcessContext};
 use hr_forkserver::{Channel, RunDescriptors};
+use nix::unistd::{Pid, getpid};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -25,7 +26,7 @@ impl Job {
     pub(crate) fn new(py: Python<'_>, call: Call, descriptors: RunDescriptors) -> PyResult<Self> {
         let Call { context, function } = call;
         let RunDescriptors { result, function: memory } = descriptors;
-        let result = Py::new(py, Results { channel: Mutex::new(result.into()) })?;
+        let result = Py::new(py, Results { channel: Mutex::new(result.into()), run: getpid() })?;
         Ok(Self { context, function: Mutex::new(Some((function, memory))), result })
     }
 
@@ -86,10 +87,15 @@ impl Job {
 #[pyclass(frozen)]
 pub(crate) struct Results {
     channel: Mutex<Channel<Outcome, ()>>,
+    /// The run. What it forks may come back from the function, too, and has nothing to say here.
+    run: Pid,
 }
 
 impl Results {
     fn send(&self, outcome: &Outcome, memory: Option<OwnedFd>) -> PyResult<()> {
+        if getpid() != self.run {
+            return Ok(());
+        }
         let mut channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
         match channel.send(outcome, memory.into_iter().collect()) {
             // Nobody waits for it any more; that is the client's business.

@@ -1,6 +1,9 @@
 import sys
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
+
+at_startup = frozenset(sys.modules)
+
+from importlib.machinery import PathFinder  # noqa: E402
+from importlib.util import module_from_spec  # noqa: E402
 
 if sys.path[:1] == [""]:
     del sys.path[0]  # `-c` searches the working directory; a template does not
@@ -12,4 +15,4 @@ spec.loader.exec_module(package)
 
 from hotreload._template import main  # noqa: E402
 
-main()
+main(at_startup)

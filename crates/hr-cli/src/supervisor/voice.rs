@@ -25,6 +25,8 @@ pub(crate) fn error(error: &anyhow::Error) {
 #[derive(Debug, Default)]
 pub(crate) struct Reporter {
     said: BTreeSet<String>,
+    /// The beginning of a line that is still being printed.
+    unfinished: Vec<u8>,
 }
 
 impl Reporter {
@@ -44,7 +46,11 @@ impl Reporter {
 
     /// Passes on what modules have printed while a template imported them.
     pub(crate) fn printed(&mut self, output: &[u8]) {
-        let text = String::from_utf8_lossy(output);
+        self.unfinished.extend_from_slice(output);
+        let Some(end) = self.unfinished.iter().rposition(|byte| *byte == b'\n') else { return };
+        let rest = self.unfinished.split_off(end + 1);
+        let whole = std::mem::replace(&mut self.unfinished, rest);
+        let text = String::from_utf8_lossy(&whole);
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         self.say(lines.map(|line| format!("hr  printed during import: {line}")).collect());
     }

@@ -96,12 +96,18 @@ fn the_graph_comes_in_every_format() {
     assert_eq!(found["cycles"], json!([["shop.models", "shop.views"]]));
     assert_eq!(found["edges"][0], json!({ "from": "shop", "to": "shop.models", "line": 1, "how": "eager" }));
     assert_eq!(found["modules"][0], json!({ "name": "shop", "file": "src/shop/__init__.py" }));
-    for (format, mark) in [("text", "shop.models"), ("dot", "digraph"), ("mermaid", "flowchart"), ("html", "<!doctype")] {
+    for (format, mark) in
+        [("text", "shop.models"), ("dot", "digraph"), ("mermaid", "flowchart"), ("html", "<!doctype")]
+    {
         let text = stdout(&hr(project.path(), &["graph", "shop", "--format", format]));
         assert!(text.contains(mark), "{format}: {text}");
     }
-    let focused = json_of(project.path(), &["graph", "shop", "--format", "json", "--focus", "shop.views", "--depth", "1"]);
-    let names: Vec<&Value> = focused["modules"].as_array().unwrap().iter().map(|module| &module["name"]).collect();
+    let focused = json_of(
+        project.path(),
+        &["graph", "shop", "--format", "json", "--focus", "shop.views", "--depth", "1"],
+    );
+    let names: Vec<&Value> =
+        focused["modules"].as_array().unwrap().iter().map(|module| &module["name"]).collect();
     assert_eq!(names, ["shop.models", "shop.views"]);
 }
 

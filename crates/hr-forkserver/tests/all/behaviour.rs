@@ -16,6 +16,7 @@ use crate::supervisor::{PATIENCE, Supervisor, launch, plan, read_line};
 pub(crate) const TESTS: &[(&str, fn())] = &[
     ("a_run_reports_its_exit_code_and_what_it_wrote", a_run_reports_its_exit_code_and_what_it_wrote),
     ("a_module_that_breaks_is_left_out_without_a_trace", a_module_that_breaks_is_left_out_without_a_trace),
+    ("a_module_with_effects_beyond_itself_is_left_out", a_module_with_effects_beyond_itself_is_left_out),
     ("a_module_that_hangs_is_given_up", a_module_that_hangs_is_given_up),
     ("a_layer_adds_modules_and_its_base_outlives_it", a_layer_adds_modules_and_its_base_outlives_it),
     ("a_killed_template_takes_its_runs_along", a_killed_template_takes_its_runs_along),
@@ -65,6 +66,18 @@ fn a_module_that_breaks_is_left_out_without_a_trace() {
     );
     let (_, _, mut output) = supervisor.start(template.snapshot, "modules");
     assert_eq!(read_line(&mut output), "a b c d");
+}
+
+fn a_module_with_effects_beyond_itself_is_left_out() {
+    let mut supervisor = Supervisor::new();
+    let template = supervisor.build(&["a", "daemon", "b", "chdir /proc", "listen", "c"]);
+    assert_eq!(template.modules, ["a", "b", "c"]);
+    let causes: Vec<_> = template.excluded.iter().map(|(_, cause)| cause.to_string()).collect();
+    assert!(causes[0].starts_with("leaves "), "{}", causes[0]);
+    assert_eq!(causes[1..], ["changes the working directory to /proc", "leaves a socket that listens"]);
+    supervisor.until(|_, _| (sleeps() == 0).then_some(()));
+    let (_, _, mut output) = supervisor.start(template.snapshot, "modules");
+    assert_eq!(read_line(&mut output), "a b c");
 }
 
 fn a_module_that_hangs_is_given_up() {

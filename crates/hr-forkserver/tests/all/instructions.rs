@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Write;
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::Command as Program;
 
@@ -58,6 +59,8 @@ impl Instructions {
                 std::io::stdout().flush().unwrap();
                 self.instruct("hang");
             }
+            ("chdir", to) => std::env::set_current_dir(to).unwrap(),
+            ("listen", _) => std::mem::forget(TcpListener::bind("127.0.0.1:0").unwrap()),
             _ => {}
         }
         std::io::stdout().flush().unwrap();

@@ -2,7 +2,8 @@
 
 CPython takes a ``.pyc`` for current if it names the source's size and modification time *in whole seconds*. An edit
 that keeps the size, within the second in which an earlier state was compiled, is invisible to that check. So bytecode
-is used only if it was written after that second was over; and none is written before.
+is used only if it was written after that second was over; and none is written before. For files that people edit, it
+must also be younger than the last change of the file's inode, which `cp -p` and `touch` cannot turn back.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ def distrust(edited: Callable[[str], bool]) -> None:
         ours = edited(path)
         if not ours and stats["mtime"] < time.time() - INSTALLED_LATELY:
             return stats
-        settled = int(stats["mtime"]) + 1 + CLOCK_TICK + (COMPILE_TIME if ours else 0)
+        settled = int(stats["mtime"]) + 1 + CLOCK_TICK
+        if ours:
+            # Tools that copy times do not get at this one.
+            settled = max(settled, os.stat(path).st_ctime + CLOCK_TICK) + COMPILE_TIME
         bytecode = _written(path)
         written_when = time.time() if bytecode is None else bytecode[1]
         if written_when >= settled:

@@ -63,7 +63,38 @@ def pickler() -> type[Any]:
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         dispatch_table: ClassVar[Any] = ChainMap({io.TextIOWrapper: _reduce_stream}, cloudpickle.Pickler.dispatch_table)
 
+        def reducer_override(self, value: Any) -> Any:
+            if isinstance(value, BaseException):
+                reduced = _reduce_exception(value)
+                if reduced is not None:
+                    return reduced
+            return super().reducer_override(value)
+
     return Pickler
+
+
+def _reduce_exception(error: BaseException) -> tuple[Any, ...] | None:
+    """Carry an exception as what it is, where pickle would call its class with arguments it does not take.
+
+    ``BaseException.__reduce__`` means ``type(error)(*error.args)``, and an exception's own ``__init__`` seldom passes
+    on just what it was given. ``None`` leaves to pickle the builtin ones and those that say how they are pickled.
+    """
+    kind = type(error)
+    builtin: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+    own = any(getattr(kind, name) is not getattr(builtin, name) for name in ("__init__", "__new__"))
+    if not own or any(getattr(kind, name) is not getattr(builtin, name) for name in ("__reduce__", "__reduce_ex__")):
+        return None
+    reduced = builtin.__reduce__(error)
+    if not isinstance(reduced, tuple):
+        return None
+    state = reduced[2] if len(reduced) > 2 else None
+    return (_restore_exception, (kind, builtin, reduced[1]), state)
+
+
+def _restore_exception(kind: type[BaseException], builtin: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    error = builtin.__new__(kind, *args)
+    builtin.__init__(error, *args)
+    return error
 
 
 def _reduce_stream(stream: io.TextIOWrapper) -> tuple[Any, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import builtins
 import io
 import os
 import pickle
 import sys
 import threading
+import time
 import traceback
 from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
@@ -40,6 +42,7 @@ def become(job: _native.Job) -> None:
     if environment != dict(os.environb):
         os.environb.clear()
         os.environb.update(environment)
+        time.tzset()  # the C library reads TZ once
     sys.argv[:] = job.argv
     sys.orig_argv[:] = [sys.executable, *job.argv]
     sys.path[:] = job.sys_path
@@ -50,6 +53,9 @@ def become(job: _native.Job) -> None:
 def install_main(name: str | None, file: str | None) -> None:
     """A ``__main__`` as ``multiprocessing`` and pickle look for it."""
     main = ModuleType("__main__")
+    main.__dict__["__builtins__"] = builtins
+    if sys.version_info < (3, 14):
+        main.__annotations__ = {}
     if file is not None:
         main.__file__ = file
     if name is not None:
@@ -95,6 +101,8 @@ def call(job: _native.Job) -> int:
         function, args, kwargs = unpack(Payload(*job.take_function()))
         if isinstance(function, FunctionReference):
             function = function.resolve()
+        else:
+            publish(function)
         value = function(*args, **kwargs)
     except SystemExit as leaving:
         code, printed = exit_code(leaving.code)
@@ -113,6 +121,18 @@ def call(job: _native.Job) -> int:
         return 1
     job.result.returned(*payload)
     return 0
+
+
+def publish(function: Any) -> None:
+    """Let ``__main__`` hold a function of the user's script, and what it uses, under the names these have there.
+
+    Whoever pickles one of them in turn, as ``multiprocessing`` does, finds it by that name.
+    """
+    names = getattr(function, "__globals__", {})
+    if getattr(function, "__module__", None) == "__main__" and names.get("__name__") == "__main__":
+        main = sys.modules["__main__"].__dict__
+        for name, value in [*names.items(), (function.__name__, function)]:
+            main.setdefault(name, value)
 
 
 def exit_code(value: object) -> tuple[int, object | None]:

@@ -33,6 +33,7 @@ def find_program() -> str:
 
 def _script_directories() -> Iterator[str]:
     yield sysconfig.get_path("scripts")
+    yield os.path.dirname(sys.executable)  # `python -S` does not know of its virtual environment
     # `pip install --user` and `--target`.
     yield sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user"))
     yield os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bin")

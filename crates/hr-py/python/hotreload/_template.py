@@ -7,6 +7,7 @@ import gc
 import importlib
 import importlib.machinery
 import os
+import signal
 import sys
 import threading
 import time
@@ -19,6 +20,9 @@ from hotreload._call import pickler
 
 LISTED_LATELY = 600.0
 """Seconds for which a directory that was modified is looked at again. Longer than any template takes to build."""
+
+
+_SIGNALS = sorted(signal.valid_signals())
 
 
 class FirstPartyImportError(ImportError):
@@ -70,13 +74,17 @@ class FirstPartyGuard:
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """Refuse first-party modules; leave the others to the finders behind this one."""
-        if fullname not in self._names and not (path and any(map(self.first_party.holds, path))):
-            return None
-        spec = self._find_behind(fullname, path, target)
-        if spec is None or not spec.has_location or not self.first_party.holds(spec.origin or ""):
+        if not self.would_refuse(fullname, path, target):
             return None
         self.refused.append(fullname)
         raise FirstPartyImportError(f"a template does not import first-party module {fullname!r}", name=fullname)
+
+    def would_refuse(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> bool:
+        """Whether an import of ``fullname`` would find a first-party module."""
+        if fullname not in self._names and not (path and any(map(self.first_party.holds, path))):
+            return False
+        spec = self._find_behind(fullname, path, target)
+        return spec is not None and spec.has_location and self.first_party.holds(spec.origin or "")
 
     def _find_behind(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
@@ -93,7 +101,8 @@ class FirstPartyGuard:
 class Template:
     """The interpreter as the fork server sees it. The native loop calls these methods, one at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_startup: frozenset[str]) -> None:
+        self._at_startup = at_startup
         self._guard = FirstPartyGuard(FirstParty([], []), [], [])
         self._seeded = False
 
@@ -104,11 +113,23 @@ class Template:
             sys.meta_path.remove(self._guard)
         self._guard = FirstPartyGuard(FirstParty(paths, sys_path), modules, sys_path)
         sys.meta_path.insert(0, self._guard)
+        self._give_way()
         _bytecode.distrust(self._guard.first_party.holds)
+
+    def _give_way(self) -> None:
+        """Forget modules that this package has imported for itself and that the project has its own of.
+
+        What the interpreter loads at startup comes before any project, here as everywhere.
+        """
+        for name in set(sys.modules) - self._at_startup:
+            top = name.partition(".")[0]
+            if top not in self._at_startup and top != __package__ and self._guard.would_refuse(top):
+                del sys.modules[name]
 
     def import_module(self, name: str) -> tuple[str, str, str, list[str], bool] | None:
         """Import ``name``: ``None``, or kind of failure, two details, thread names, and whether it left traces."""
         before = set(sys.modules)
+        handlers = _signal_handlers()
         self._guard.refused.clear()
         failure: tuple[str, str, str, list[str], bool] | None = None
         try:
@@ -126,6 +147,8 @@ class Template:
             return ("first-party", ours[0], "", [], True)
         if failure is None and (threads := _other_threads()):
             return ("threads", "", "", threads, True)
+        if failure is None and _signal_handlers() != handlers:
+            return ("signals", "", "", [], True)
         return failure
 
     def _intruders(self, names: Iterable[str]) -> list[str]:
@@ -135,8 +158,6 @@ class Template:
 
     def settle(self) -> list[str]:
         """Imports are over: share the heap with what is forked from here, and name the files behind it."""
-        with contextlib.suppress(ImportError):
-            pickler()  # what every run would have to import to send its result
         self._forget_directories()
         gc.collect()
         gc.freeze()
@@ -180,6 +201,10 @@ def _files_of(module: ModuleType | None) -> Iterator[str]:
         yield file
 
 
+def _signal_handlers() -> list[Any]:
+    return [signal.getsignal(number) for number in _SIGNALS]
+
+
 def _other_threads() -> list[str]:
     if len(sys._current_frames()) == 1:
         return []
@@ -192,6 +217,11 @@ def _qualified(kind: type[BaseException]) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def main() -> Any:
-    """Serve the supervisor behind the descriptor that the last argument names. Does not return."""
-    _native.serve(int(sys.argv[-1]), Template())
+def main(at_startup: frozenset[str]) -> Any:
+    """Serve the supervisor behind the descriptor that the last argument names. Does not return.
+
+    ``at_startup`` names the modules that the interpreter had loaded before anything of this package.
+    """
+    with contextlib.suppress(ImportError):
+        pickler()  # what every run would have to import to send its result
+    _native.serve(int(sys.argv[-1]), Template(at_startup))
