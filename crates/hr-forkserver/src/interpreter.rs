@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 
-use hr_protocol::{Call, FirstParty, ImportOutcome};
+use hr_protocol::{Call, FirstParty, ImportOutcome, Loaded};
 
 /// An interpreter that lives in a snapshot.
 ///
@@ -16,8 +16,8 @@ pub trait Interpreter {
     /// Import `module`. What it prints goes to this process's stdout and stderr, flushed.
     fn import(&mut self, module: &str) -> ImportOutcome;
 
-    /// No more imports: collect and freeze the heap. Returns the files of all loaded modules.
-    fn settle(&mut self) -> Vec<OsString>;
+    /// No more imports: collect and freeze the heap. Returns what all imports have consumed.
+    fn settle(&mut self) -> Loaded;
 
     /// Called right before a fork. One of the next two always follows.
     fn before_fork(&mut self);

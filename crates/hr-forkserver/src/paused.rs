@@ -136,8 +136,8 @@ impl<I: Interpreter> Paused<I> {
             }
             Command::Import { module } => self.import(module)?,
             Command::Settle => {
-                let files = self.interpreter.settle();
-                self.channel.send(&Report::Settled { files }, Vec::new())?;
+                let loaded = self.interpreter.settle();
+                self.channel.send(&Report::Settled(loaded), Vec::new())?;
             }
             Command::Fork { snapshot } => {
                 let socket = descriptors.pop().ok_or(ChannelError::Descriptors)?;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome};
+use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Loaded};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 
@@ -67,13 +67,16 @@ impl Interpreter for CPython {
         })
     }
 
-    fn settle(&mut self) -> Vec<OsString> {
+    fn settle(&mut self) -> Loaded {
         Python::attach(|py| {
-            let files = self.template.call_method0(py, "settle").and_then(|files| files.extract(py));
-            files.unwrap_or_else(|error: PyErr| {
-                error.print(py);
-                Vec::new()
-            })
+            let loaded = self.template.call_method0(py, "settle").and_then(|loaded| loaded.extract(py));
+            match loaded {
+                Ok((files, names, variables)) => Loaded { files, names, variables },
+                Err(error) => {
+                    error.print(py);
+                    Loaded::default()
+                }
+            }
         })
     }
 

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::Command as Program;
 
-use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Payload};
+use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Loaded, Payload};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 
 /// Makes this program an interpreter when it is in the environment.
@@ -88,8 +88,8 @@ impl Interpreter for Instructions {
         ImportOutcome::Imported
     }
 
-    fn settle(&mut self) -> Vec<OsString> {
-        self.imported.iter().map(Into::into).collect()
+    fn settle(&mut self) -> Loaded {
+        Loaded { files: self.imported.iter().map(Into::into).collect(), ..Loaded::default() }
     }
 
     fn before_fork(&mut self) {}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 class ImportEffects:
@@ -59,6 +60,48 @@ class ImportEffects:
             *kept,
             *(entry for entry in added if entry not in in_front),
         ]
+
+
+class EnvironmentReads:
+    """Which environment variables imports ask for.
+
+    Reading a variable is recorded, also if there is none. Copying all of them is not: that is for child processes.
+    """
+
+    def __init__(self) -> None:
+        self._read: set[Any] = set()
+        self._copied: set[Any] = set()
+        self._kind: Any = type(os.environ)
+        self._originals = {name: getattr(self._kind, name) for name in ("__getitem__", "__iter__")}
+
+    def record(self) -> None:
+        """Watch what is read from now on."""
+        get_item, iterate = self._originals["__getitem__"], self._originals["__iter__"]
+
+        def watched_get_item(environ: Any, key: Any) -> Any:
+            if key in self._copied:
+                self._copied.discard(key)
+            else:
+                self._read.add(key)
+            return get_item(environ, key)
+
+        def watched_iterate(environ: Any) -> Iterator[Any]:
+            for key in iterate(environ):
+                self._copied.add(key)
+                yield key
+
+        self._kind.__getitem__ = watched_get_item
+        self._kind.__iter__ = watched_iterate
+
+    def rest(self) -> None:
+        """Watch no longer."""
+        for name, original in self._originals.items():
+            setattr(self._kind, name, original)
+        self._copied.clear()
+
+    def names(self) -> list[str]:
+        """What was read so far."""
+        return sorted({os.fsdecode(key) for key in self._read if isinstance(key, str | bytes)})
 
 
 def _before_the_first_of(entries: list[str], known: Iterable[str]) -> list[str]:

@@ -60,6 +60,7 @@ STEP_KEYS = {
     "replace",
     "edit_third_party",
     "begin_second",
+    "set_environment",
     "expect",
 }
 
@@ -174,6 +175,8 @@ class Player:
             assert step["replace"]["old"] in text, f"{path.name} has no {step['replace']['old']!r}"
             path.write_text(text.replace(step["replace"]["old"], step["replace"]["new"]))
         write_third_party(self.user.environment, step.get("edit_third_party", {}))
+        if "set_environment" in step:
+            self.session.ask("set_environment", variables=step["set_environment"])
 
     def _run(self, step: dict[str, Any]) -> dict[str, Any]:
         """One run, or `count` at once: those get their number as first argument."""
