@@ -1,0 +1,164 @@
+//! Runs: started, handed to spares, stopped, and over.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use hr_protocol::{Call, Command, ExitStatus, Job, RunId, SnapshotId, Taken};
+use nix::unistd::Pid;
+use rustix::process::Signal;
+
+use super::{SnapshotTree, TreeEvent};
+use crate::channel::{Channel, socket_pair};
+use crate::processes;
+
+/// A run, or a spare that may become one.
+pub(super) struct Run {
+    pub(super) snapshot: SnapshotId,
+    pub(super) process: Option<(Pid, OwnedFd)>,
+    /// Where a run that was forked ahead of time gets its job from. Closed as soon as it has it.
+    pub(super) jobs: Option<Channel<Job, Taken>>,
+    /// Whether it was forked ahead of time and has no job yet.
+    pub(super) spare: bool,
+    /// Set once the supervisor was asked to end it: then what it leaves behind ends as well.
+    pub(super) stopping: bool,
+    /// Set when it has ended and only what it left behind is still to go.
+    pub(super) ended: Option<ExitStatus>,
+}
+
+impl SnapshotTree {
+    /// Carries out `call` in a run forked from `snapshot`: in a spare if there is one, else in a new fork.
+    /// `descriptors` are those of the call.
+    pub fn run(&mut self, snapshot: SnapshotId, call: Call, descriptors: Vec<OwnedFd>) -> RunId {
+        let spare =
+            self.runs.iter().find(|(_, run)| run.spare && run.snapshot == snapshot).map(|(id, _)| *id);
+        if let Some(run) = spare {
+            self.hand_over(run, call, descriptors);
+            return run;
+        }
+        let run = self.new_run(snapshot, None);
+        self.command(snapshot, &Command::Run(Box::new(Job { run, call })), descriptors);
+        run
+    }
+
+    /// Forks runs ahead of time until `snapshot` has `number` of them that wait for a job.
+    pub fn keep_spares(&mut self, snapshot: SnapshotId, number: usize) -> io::Result<()> {
+        if !self.is_alive(snapshot) {
+            return Ok(());
+        }
+        let waiting = self.runs.values().filter(|run| run.spare && run.snapshot == snapshot).count();
+        for _ in waiting..number {
+            let (ours, theirs) = socket_pair()?;
+            let run = self.new_run(snapshot, Some(ours.into()));
+            self.command(snapshot, &Command::Spare { run }, vec![theirs]);
+        }
+        Ok(())
+    }
+
+    pub(super) fn new_run(&mut self, snapshot: SnapshotId, jobs: Option<Channel<Job, Taken>>) -> RunId {
+        self.runs_made += 1;
+        let run = RunId(self.runs_made);
+        let spare = jobs.is_some();
+        self.runs.insert(run, Run { snapshot, process: None, jobs, spare, stopping: false, ended: None });
+        run
+    }
+
+    /// Gives a spare its job. It may not have been forked yet: the socket keeps the job for it.
+    pub(super) fn hand_over(&mut self, id: RunId, call: Call, descriptors: Vec<OwnedFd>) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        run.spare = false;
+        let Some(jobs) = run.jobs.as_mut() else { return };
+        let sent = jobs.queue(&Job { run: id, call }, descriptors).and_then(|()| jobs.try_flush());
+        if let Err(error) = sent {
+            self.run_failed(id, error.to_string());
+        }
+    }
+
+    /// Goes on giving a spare its job, and takes note when it has it.
+    pub(super) fn exchange_job(&mut self, id: RunId) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some(jobs) = run.jobs.as_mut() else { return };
+        match jobs.try_flush().and_then(|()| jobs.try_receive()) {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                run.jobs = None;
+                self.announce(id);
+            }
+            // It ended while it waited, and never saw the job.
+            Err(error) => self.run_failed(id, error.to_string()),
+        }
+    }
+
+    /// Reports a run as started once it has its job and its process is known.
+    pub(super) fn announce(&mut self, id: RunId) {
+        if let Some(Run { spare: false, jobs: None, process: Some((pid, _)), .. }) = self.runs.get(&id) {
+            let pid = pid.as_raw();
+            self.events.push_back(TreeEvent::RunStarted { run: id, pid });
+        }
+    }
+
+    /// Asks a run to end. Returns whether it was running.
+    ///
+    /// Whatever it has started ends right after it.
+    pub fn terminate(&mut self, run: RunId) -> bool {
+        self.signal_run(run, Signal::TERM)
+    }
+
+    /// Ends a run that did not heed [`SnapshotTree::terminate`].
+    pub fn kill_run(&mut self, run: RunId) {
+        self.signal_run(run, Signal::KILL);
+    }
+
+    pub(super) fn signal_run(&mut self, run: RunId, signal: Signal) -> bool {
+        let Some(run) = self.runs.get_mut(&run) else { return false };
+        run.stopping = true;
+        match &run.process {
+            Some((_, handle)) if run.ended.is_none() => processes::signal(handle, signal),
+            _ => false,
+        }
+    }
+
+    /// The runs that are not over. Spares are not runs yet.
+    pub fn runs(&self) -> Vec<RunId> {
+        self.runs.iter().filter(|(_, run)| !run.spare).map(|(id, _)| *id).collect()
+    }
+
+    pub(super) fn run_started(&mut self, id: RunId, pid: i32, handle: Option<OwnedFd>) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        run.process = handle.map(|handle| (Pid::from_raw(pid), handle));
+        self.announce(id);
+    }
+
+    pub(super) fn run_failed(&mut self, run: RunId, message: String) {
+        if self.runs.remove(&run).is_some_and(|run| !run.spare) {
+            self.events.push_back(TreeEvent::RunFailed { run, message });
+        }
+    }
+
+    pub(super) fn run_ended(&mut self, id: RunId, status: ExitStatus) {
+        // Its last word may still lie in the socket: whether it took its job decides what its end means.
+        self.exchange_job(id);
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        if run.ended.is_some() {
+            return;
+        }
+        run.ended = Some(status);
+        let snapshot = run.snapshot;
+        // A run that was killed had no chance to end what it started.
+        let unclean = run.stopping || !matches!(status, ExitStatus::Exited(_));
+        if unclean && self.snapshots.contains_key(&snapshot) {
+            self.tell(snapshot, &Command::Sweep { run: id });
+        } else {
+            self.run_over(id);
+        }
+    }
+
+    pub(super) fn run_over(&mut self, id: RunId) {
+        let Some(run) = self.runs.remove(&id) else { return };
+        if run.spare {
+            return;
+        }
+        let status = run.ended.unwrap_or(ExitStatus::Lost);
+        self.events.push_back(TreeEvent::RunEnded { run: id, status });
+        self.retire_if_unused(run.snapshot);
+    }
+}
