@@ -2,24 +2,23 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hr_forkserver::protocol::{
     Call, Failure, Hello, MainModule, Open, ProcessContext, Reply, Request, RunId, Target, TargetInterpreter,
-    TemplateState, Update as UpdateMessage,
 };
 use hr_forkserver::{Channel, ChannelError, Received, above_streams, socket_pair};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pyo3::exceptions::{PyImportError, PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
-use rustix::fs::{Mode, OFlags};
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
+use crate::context::{current_umask, os_pairs, working_directory};
 use crate::payload;
+use crate::records::{State, Update};
 use crate::run::Run;
 use crate::sys;
 
@@ -312,65 +311,4 @@ impl Supervisor {
 
 fn cannot_start(program: &OsStr, what: &str) -> PyErr {
     HotreloadError::new_err(format!("{} could not be started: {what}", program.display()))
-}
-
-fn os_pairs(pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(OsString, OsString)> {
-    pairs.into_iter().map(|(name, value)| (OsString::from_vec(name), OsString::from_vec(value))).collect()
-}
-
-/// The working directory as a descriptor: it may have been removed or be unreadable, and is still ours.
-fn working_directory() -> PyResult<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(above_streams(rustix::fs::open(".", flags, Mode::empty()).map_err(std::io::Error::from)?)?)
-}
-
-/// Reads the umask from the kernel's account of this process: `umask(2)` can only be read by changing it, and
-/// another thread may be creating a file.
-fn current_umask() -> u32 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let value = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    value.and_then(|value| u32::from_str_radix(value.trim(), 8).ok()).unwrap_or(0o022)
-}
-
-/// A template, for people.
-#[pyclass(frozen, get_all)]
-#[derive(Clone)]
-pub(crate) struct State {
-    supervisor: i32,
-    template: i32,
-    modules: Vec<String>,
-    excluded: Vec<(String, String, OsString, u32)>,
-    problems: Vec<(OsString, u32, u32, String)>,
-}
-
-impl From<TemplateState> for State {
-    fn from(state: TemplateState) -> Self {
-        let excluded = state.excluded.into_iter();
-        let problems = state.problems.into_iter();
-        Self {
-            supervisor: state.supervisor,
-            template: state.template,
-            modules: state.modules,
-            excluded: excluded.map(|it| (it.module, it.cause, it.file, it.line)).collect(),
-            problems: problems.map(|it| (it.file, it.line, it.column, it.message)).collect(),
-        }
-    }
-}
-
-/// What an update found and did.
-#[pyclass(frozen, get_all)]
-pub(crate) struct Update {
-    changed: bool,
-    added: Vec<String>,
-    removed: Vec<String>,
-    files: Vec<OsString>,
-    reason: String,
-    state: State,
-}
-
-impl From<UpdateMessage> for Update {
-    fn from(update: UpdateMessage) -> Self {
-        let UpdateMessage { changed, added, removed, files, reason, state } = update;
-        Self { changed, added, removed, files, reason, state: state.into() }
-    }
 }

@@ -7,9 +7,11 @@
 //! One shared object serves every CPython from 3.10 on (`abi3`).
 
 mod client;
+mod context;
 mod interpreter;
 mod job;
 mod payload;
+mod records;
 mod run;
 mod sys;
 
@@ -21,8 +23,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(interpreter::serve, module)?)?;
     module.add_class::<client::Supervisor>()?;
-    module.add_class::<client::State>()?;
-    module.add_class::<client::Update>()?;
+    module.add_class::<records::State>()?;
+    module.add_class::<records::Update>()?;
     module.add_class::<run::Run>()?;
     module.add_class::<job::Job>()?;
     module.add_class::<job::Results>()?;

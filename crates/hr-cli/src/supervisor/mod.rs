@@ -5,6 +5,7 @@
 //! anywhere else.
 
 mod basis;
+mod change;
 mod clients;
 mod decide;
 mod inputs;

@@ -1,7 +1,6 @@
 //! Bringing the template up to date: scan, decide, build, swap. One thing at a time.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use hr_forkserver::protocol::{
 use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
 
+use super::change::Change;
 use super::clients::Answer;
 use super::decide::{Decision, Situation};
 use super::scan::{Scan, ScanThread};
@@ -63,15 +63,6 @@ struct Building {
 struct Opened {
     open: Open,
     scans: ScanThread,
-}
-
-/// What an update found.
-#[derive(Default)]
-struct Change {
-    added: Vec<String>,
-    removed: Vec<String>,
-    files: Vec<OsString>,
-    moved: Vec<String>,
 }
 
 /// The template, and the work on the next one.
@@ -326,7 +317,7 @@ impl Refresh {
                 added: change.added.clone(),
                 removed: change.removed.clone(),
                 files: change.files.clone(),
-                reason: reason(change, changed),
+                reason: change.reason(changed),
                 state,
             }),
         };
@@ -370,27 +361,5 @@ fn launch(interpreter: &TargetInterpreter, mask: SigSet) -> Launch {
         arguments,
         environment: interpreter.environment.clone(),
         mask,
-    }
-}
-
-/// One line for people.
-fn reason(change: &Change, changed: bool) -> String {
-    let list =
-        |label: &str, names: &[String]| (!names.is_empty()).then(|| format!("{label}: {}", names.join(", ")));
-    let files: Vec<_> = change.files.iter().map(|file| file.to_string_lossy().into_owned()).collect();
-    let shown = match files.as_slice() {
-        [] => None,
-        [file] => Some(format!("changed: {file}")),
-        [file, rest @ ..] => Some(format!("changed: {file} and {} more", rest.len())),
-    };
-    let moved = list("found elsewhere now", &change.moved);
-    let parts =
-        [list("new imports", &change.added), list("no longer imported", &change.removed), shown, moved];
-    let parts: Vec<_> = parts.into_iter().flatten().collect();
-    match (parts.is_empty(), changed) {
-        (true, false) => "nothing that a template holds has changed".to_owned(),
-        (true, true) => "the template had ended".to_owned(),
-        (false, true) => parts.join("; "),
-        (false, false) => format!("{}; the template serves as it is", parts.join("; ")),
     }
 }
