@@ -1,7 +1,7 @@
 //! The `hr` command: a warm template for a Python project, and the processes forked from it.
 //!
 //! `hr-graph` decides what a template holds; `hr-forkserver` owns the processes; this crate joins the two in a
-//! [supervisor](supervisor): one event type, one loop.
+//! supervisor: one event type, one loop.
 
 mod analysis;
 mod commands;

@@ -27,17 +27,23 @@
 //!
 //! # Example
 //!
-//! A program that is its own template: it starts itself, forks, and collects the run.
+//! `examples/own_template.rs` is a program that is its own interpreter, in a hundred lines:
 //!
-//! ```no_run
-//! # use std::os::fd::{FromRawFd, OwnedFd};
-//! use hr_forkserver::{Build, Launch, Plan, Progress, SnapshotTree};
-//! # use hr_forkserver::protocol::FirstParty;
+//! ```console
+//! $ cargo run -q -p hr-forkserver --example own_template
+//! process 4242 was forked with these behind it: hello world
+//! it ended: Exited(0)
+//! ```
 //!
-//! let mut tree = SnapshotTree::default();
+//! What a program that is no interpreter comes to:
+//!
+//! ```
+//! use hr_forkserver::protocol::FirstParty;
+//! use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree};
+//!
 //! let launch = Launch {
-//!     program: "python3".into(),
-//!     arguments: vec!["-c".into(), "import sys; from my_interpreter import serve; serve(int(sys.argv[1]))".into()],
+//!     program: "true".into(),
+//!     arguments: Vec::new(),
 //!     environment: std::env::vars_os().collect(),
 //!     mask: nix::sys::signal::SigSet::empty(),
 //! };
@@ -48,15 +54,22 @@
 //!     first_party: FirstParty::default(),
 //!     import_limit: std::time::Duration::from_secs(60),
 //! };
+//! let mut tree = SnapshotTree::default();
 //! let mut build = Build::boot(&mut tree, &launch, plan)?;
-//! // Poll tree.sources(), call tree.ready(source) for each that is ready, then:
-//! while let Some(event) = tree.next_event() {
-//!     if let Progress::Finished(template) = build.handle(&mut tree, &event) {
-//!         println!("imported {:?}", template?.modules);
-//!         break;
+//! let error = 'built: loop {
+//!     // An owner would poll these together with what else it waits for.
+//!     let ready: Vec<_> = tree.sources().map(|(source, ..)| source).collect();
+//!     for source in ready {
+//!         tree.ready(source);
 //!     }
-//! }
-//! # Ok::<(), hr_forkserver::BuildError>(())
+//!     while let Some(event) = tree.next_event() {
+//!         if let Progress::Finished(Err(error)) = build.handle(&mut tree, &event) {
+//!             break 'built error;
+//!         }
+//!     }
+//! };
+//! assert!(matches!(error, BuildError::Interpreter(_)));
+//! # Ok::<(), BuildError>(())
 //! ```
 
 #[cfg(not(target_os = "linux"))]
