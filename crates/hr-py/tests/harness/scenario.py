@@ -60,6 +60,8 @@ STEP_KEYS = {
     "replace",
     "edit_third_party",
     "begin_second",
+    "keep_times",
+    "environ",
     "expect",
 }
 
@@ -145,6 +147,8 @@ class Player:
     def _step(self, step: dict[str, Any], label: str) -> None:
         expected = step.get("expect", {})
         self._edit(step)
+        if "environ" in step:
+            self.session.ask("environ", variables=step["environ"])
         answer: dict[str, Any] = {}
         if "run" in step:
             answer = self._run(step)
@@ -165,7 +169,7 @@ class Player:
     def _edit(self, step: dict[str, Any]) -> None:
         if step.get("begin_second"):
             time.sleep(1 - time.time() % 1)
-        self.user.place.write(step.get("edit", {}))
+        self._write(step.get("edit", {}), keep_times=step.get("keep_times", False))
         for name in step.get("remove", ()):
             (self.project / name).unlink()
         if "replace" in step:
@@ -174,6 +178,12 @@ class Player:
             assert step["replace"]["old"] in text, f"{path.name} has no {step['replace']['old']!r}"
             path.write_text(text.replace(step["replace"]["old"], step["replace"]["new"]))
         write_third_party(self.user.environment, step.get("edit_third_party", {}))
+
+    def _write(self, files: dict[str, str], *, keep_times: bool) -> None:
+        times = {path: path.stat() for path in map(self.project.joinpath, files) if keep_times}
+        self.user.place.write(files)
+        for path, before in times.items():
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     def _run(self, step: dict[str, Any]) -> dict[str, Any]:
         """One run, or `count` at once: those get their number as first argument."""

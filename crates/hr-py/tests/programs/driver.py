@@ -118,6 +118,10 @@ class Driver:
         print(text, flush=True)
         return {}
 
+    def environ(self, variables: dict[str, str]) -> dict[str, Any]:
+        os.environ.update(variables)
+        return {}
+
     def inspect(self) -> dict[str, Any]:
         return self.state()
 
