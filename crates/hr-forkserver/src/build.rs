@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use hr_protocol::{Command, ExitStatus, FirstParty, ImportOutcome, SnapshotId};
+use hr_protocol::{Command, ExitStatus, FirstParty, ImportOutcome, Loaded, SnapshotId};
 use thiserror::Error;
 
 use crate::launch::Launch;
@@ -19,6 +19,8 @@ const TRIES: u32 = 3;
 pub struct Plan {
     /// Modules to import, in order.
     pub modules: Vec<String>,
+    /// `sys.argv`.
+    pub argv: Vec<OsString>,
     /// `sys.path`.
     pub sys_path: Vec<OsString>,
     /// What must not be imported.
@@ -36,8 +38,8 @@ pub struct Template {
     pub modules: Vec<String>,
     /// Planned modules it has not, with the reason.
     pub excluded: Vec<(String, Cause)>,
-    /// Files of all modules it has loaded.
-    pub files: Vec<OsString>,
+    /// What it has consumed.
+    pub loaded: Loaded,
     /// When its first import began, by the clock that files are stamped with: what was written before was read as it
     /// was.
     pub began: SystemTime,
@@ -165,6 +167,7 @@ impl Build {
                 tree.tell(
                     self.current,
                     &Command::Prepare {
+                        argv: self.plan.argv.clone(),
                         sys_path: self.plan.sys_path.clone(),
                         first_party: self.plan.first_party.clone(),
                     },
@@ -183,8 +186,8 @@ impl Build {
             {
                 self.imported(tree, *elapsed, outcome)
             }
-            (TreeEvent::Settled { snapshot, files }, Waiting::Settle) if *snapshot == self.current => {
-                self.settled(tree, files.clone())
+            (TreeEvent::Settled { snapshot, loaded }, Waiting::Settle) if *snapshot == self.current => {
+                self.settled(tree, loaded.clone())
             }
             (TreeEvent::Died { snapshot, status }, _) => self.died(tree, *snapshot, *status),
             _ => Progress::Working,
@@ -225,7 +228,7 @@ impl Build {
         self.advance(tree)
     }
 
-    fn settled(&mut self, tree: &mut SnapshotTree, files: Vec<OsString>) -> Progress {
+    fn settled(&mut self, tree: &mut SnapshotTree, loaded: Loaded) -> Progress {
         if let Some(fallback) = self.fallback.take() {
             tree.retire(fallback);
         }
@@ -235,7 +238,7 @@ impl Build {
             snapshot: self.current,
             modules: transaction.modules().map(str::to_owned).collect(),
             excluded: excluded.collect(),
-            files,
+            loaded,
             began: self.began,
             elapsed: self.started.elapsed(),
         }))

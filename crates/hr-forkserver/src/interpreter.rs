@@ -3,21 +3,21 @@
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 
-use hr_protocol::{Call, FirstParty, ImportOutcome};
+use hr_protocol::{Call, FirstParty, ImportOutcome, Loaded};
 
 /// An interpreter that lives in a snapshot.
 ///
 /// The loop in [`crate::paused`] calls it from one thread and never from within itself. CPython is the
 /// interpreter of the `hotreload` wheel; the crate's tests bring one of their own.
 pub trait Interpreter {
-    /// Look for modules in `sys_path`, and keep first-party ones out.
-    fn prepare(&mut self, sys_path: Vec<OsString>, first_party: FirstParty);
+    /// Seem to have been started with `argv`, look for modules in `sys_path`, and keep first-party ones out.
+    fn prepare(&mut self, argv: Vec<OsString>, sys_path: Vec<OsString>, first_party: FirstParty);
 
     /// Import `module`. What it prints goes to this process's stdout and stderr, flushed.
     fn import(&mut self, module: &str) -> ImportOutcome;
 
-    /// No more imports: collect and freeze the heap. Returns the files of all loaded modules.
-    fn settle(&mut self) -> Vec<OsString>;
+    /// No more imports: collect and freeze the heap. Returns what all imports have consumed.
+    fn settle(&mut self) -> Loaded;
 
     /// Called right before a fork. One of the next two always follows.
     fn before_fork(&mut self);

@@ -43,6 +43,7 @@
 //! };
 //! let plan = Plan {
 //!     modules: vec!["json".into()],
+//!     argv: Vec::new(),
 //!     sys_path: Vec::new(),
 //!     first_party: FirstParty::default(),
 //!     import_limit: std::time::Duration::from_secs(60),

@@ -131,11 +131,13 @@ impl<I: Interpreter> Paused<I> {
     fn obey(&mut self, received: Received<Command>) -> Result<Next, ChannelError> {
         let Received { message, mut descriptors } = received;
         match message {
-            Command::Prepare { sys_path, first_party } => self.interpreter.prepare(sys_path, first_party),
+            Command::Prepare { argv, sys_path, first_party } => {
+                self.interpreter.prepare(argv, sys_path, first_party);
+            }
             Command::Import { module } => self.import(module)?,
             Command::Settle => {
-                let files = self.interpreter.settle();
-                self.channel.send(&Report::Settled { files }, Vec::new())?;
+                let loaded = self.interpreter.settle();
+                self.channel.send(&Report::Settled(loaded), Vec::new())?;
             }
             Command::Fork { snapshot } => {
                 let socket = descriptors.pop().ok_or(ChannelError::Descriptors)?;

@@ -5,7 +5,9 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use hr_protocol::{Call, Command, ExitStatus, Hello, ImportOutcome, Job, Report, RunId, SnapshotId, Taken};
+use hr_protocol::{
+    Call, Command, ExitStatus, Hello, ImportOutcome, Job, Loaded, Report, RunId, SnapshotId, Taken,
+};
 use nix::poll::PollFlags;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
@@ -36,8 +38,8 @@ pub enum TreeEvent {
     Settled {
         /// Which.
         snapshot: SnapshotId,
-        /// Files of all modules it has loaded.
-        files: Vec<std::ffi::OsString>,
+        /// What it has consumed.
+        loaded: Loaded,
     },
     /// A snapshot could not be forked; its parent is as it was.
     ForkFailed {
@@ -412,7 +414,7 @@ impl SnapshotTree {
                 let elapsed = Duration::from_micros(micros);
                 self.events.push_back(TreeEvent::Imported { snapshot: id, elapsed, outcome });
             }
-            Report::Settled { files } => self.events.push_back(TreeEvent::Settled { snapshot: id, files }),
+            Report::Settled(loaded) => self.events.push_back(TreeEvent::Settled { snapshot: id, loaded }),
             Report::Forked { snapshot, pid } => {
                 if let Some(forked) = self.snapshots.get_mut(&snapshot) {
                     forked.pid = Some(Pid::from_raw(pid));

@@ -1,7 +1,9 @@
 //! Scans a project: walks it, parses what changed, follows imports to first-party files not seen yet.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::Metadata;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -274,6 +276,14 @@ fn unreadable(error: &std::io::Error) -> FileProblem {
     FileProblem { location: Location { line: 1, column: 1 }, message: format!("cannot be read: {error}") }
 }
 
+/// Memory of more bytes than this is given back.
+const LARGEST_SPARE: usize = 4 << 20;
+
+thread_local! {
+    /// What the last file was read into: fetching memory for each file takes longer than to read it.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 fn read(
     path: &Path,
     known: Option<&Arc<Scanned>>,
@@ -289,12 +299,17 @@ fn read(
         return Ok(Arc::clone(known));
     }
     let read_ns = nanoseconds(SystemTime::now());
-    let bytes = std::fs::read(path)?;
+    let mut bytes = SPARE.take();
+    bytes.clear();
+    std::fs::File::open(path)?.read_to_end(&mut bytes)?;
     let hash = xxhash_rust::xxh3::xxh3_64(&bytes);
     let found = match known {
         Some(known) if known.hash == hash && known.stamp.size == stamp.size => Arc::clone(&known.found),
         _ => Arc::new(hr_imports::scan_bytes(&bytes, module, target)),
     };
+    if bytes.capacity() <= LARGEST_SPARE {
+        SPARE.set(bytes);
+    }
     let (module, is_package) = (module.name.to_owned(), module.is_package);
     Ok(Arc::new(Scanned { stamp, read_ns, hash, module, is_package, found }))
 }

@@ -16,7 +16,7 @@ fn scan(criterion: &mut Criterion) {
     group
         .bench_function("fast", |bencher| bencher.iter(|| scan_text_fast(black_box(&text), module, &target)));
     group.bench_function("full", |bencher| {
-        bencher.iter(|| scan_text_in_full(black_box(&text), module, &target))
+        bencher.iter(|| scan_text_in_full(black_box(&text), module, &target));
     });
     group.finish();
 }

@@ -1,5 +1,7 @@
 //! A hash of a file's code that comments and formatting do not change, unless they move a line of code.
 
+use std::cell::Cell;
+
 use ruff_python_ast::token::{TokenKind, Tokens};
 use ruff_text_size::Ranged;
 use serde::{Deserialize, Serialize};
@@ -32,9 +34,10 @@ const DEDENT: &[u8] = b"\n<";
 const DOCSTRING: &[u8] = b"\n\"";
 
 impl Digest {
-    /// For a text of some length in bytes.
-    pub(crate) fn with_capacity(length: usize) -> Self {
-        Self { code: Vec::with_capacity(length + length / 2), docstrings: Vec::new() }
+    /// An empty one, in the memory of the last one that this thread has finished: the text of a file is long, and
+    /// fetching as much memory for each file would take longer than to read it.
+    pub(crate) fn new() -> Self {
+        SPARE.take()
     }
 
     pub(crate) fn token(&mut self, line: u32, text: &str) {
@@ -62,17 +65,30 @@ impl Digest {
         self.code.extend_from_slice(DEDENT);
     }
 
-    pub(crate) fn finish(&self) -> Fingerprint {
-        Fingerprint {
+    pub(crate) fn finish(mut self) -> Fingerprint {
+        let fingerprint = Fingerprint {
             code: xxhash_rust::xxh3::xxh3_64(&self.code),
             docstrings: xxhash_rust::xxh3::xxh3_64(&self.docstrings),
+        };
+        if self.code.capacity() <= LARGEST_SPARE {
+            self.code.clear();
+            self.docstrings.clear();
+            SPARE.set(self);
         }
+        fingerprint
     }
+}
+
+/// Memory of more bytes than this is given back.
+const LARGEST_SPARE: usize = 4 << 20;
+
+thread_local! {
+    static SPARE: Cell<Digest> = Cell::default();
 }
 
 /// The fingerprint of a parsed text.
 pub(crate) fn of_tokens(text: &str, tokens: &Tokens, positions: &Positions<'_>) -> Fingerprint {
-    let mut digest = Digest::default();
+    let mut digest = Digest::new();
     let mut lines = positions.lines();
     let significant: Vec<_> = tokens
         .iter()

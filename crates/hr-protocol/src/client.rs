@@ -120,6 +120,8 @@ pub struct TargetInterpreter {
     pub version: (u8, u8),
     /// `sys.platform`.
     pub platform: String,
+    /// `sys.argv`, which imports may read.
+    pub argv: Vec<OsString>,
     /// `sys.path`, absolute.
     pub sys_path: Vec<OsString>,
     /// `sys.stdlib_module_names`.

@@ -49,7 +49,7 @@ pub use client::{
     TemplateState, Update,
 };
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
-pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Report, SnapshotId};
+pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Loaded, Report, SnapshotId};
 
 use serde::{Deserialize, Serialize};
 

@@ -15,6 +15,8 @@ pub struct SnapshotId(pub u64);
 pub enum Command {
     /// Look for modules here, and keep first-party ones out. Not answered: it cannot fail.
     Prepare {
+        /// `sys.argv`.
+        argv: Vec<OsString>,
         /// `sys.path`.
         sys_path: Vec<OsString>,
         /// What must never be imported.
@@ -74,10 +76,7 @@ pub enum Report {
         outcome: ImportOutcome,
     },
     /// The heap is frozen.
-    Settled {
-        /// Files of all loaded modules: the inputs of this snapshot.
-        files: Vec<OsString>,
-    },
+    Settled(Loaded),
     /// Another paused process exists. A descriptor that stands for it (`pidfd`) comes with this.
     Forked {
         /// Its name.
@@ -111,6 +110,18 @@ pub enum Report {
         /// The run.
         run: RunId,
     },
+}
+
+/// What a snapshot has consumed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// Files of all loaded modules.
+    pub files: Vec<OsString>,
+    /// Top-level modules and packages, and the file each was found as. Without those that the interpreter loads at
+    /// startup or has built in.
+    pub names: Vec<(String, OsString)>,
+    /// Environment variables that imports have read.
+    pub variables: Vec<OsString>,
 }
 
 /// How an import went.

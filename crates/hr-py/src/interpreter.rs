@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome};
+use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Loaded};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 
@@ -49,10 +49,10 @@ impl CPython {
 }
 
 impl Interpreter for CPython {
-    fn prepare(&mut self, sys_path: Vec<OsString>, first_party: FirstParty) {
+    fn prepare(&mut self, argv: Vec<OsString>, sys_path: Vec<OsString>, first_party: FirstParty) {
         let FirstParty { paths, modules } = first_party;
         Python::attach(|py| {
-            let prepared = self.template.call_method1(py, "prepare", (sys_path, paths, modules));
+            let prepared = self.template.call_method1(py, "prepare", (argv, sys_path, paths, modules));
             if let Err(error) = prepared {
                 // Its output is the supervisor's to report.
                 error.print(py);
@@ -67,13 +67,16 @@ impl Interpreter for CPython {
         })
     }
 
-    fn settle(&mut self) -> Vec<OsString> {
+    fn settle(&mut self) -> Loaded {
         Python::attach(|py| {
-            let files = self.template.call_method0(py, "settle").and_then(|files| files.extract(py));
-            files.unwrap_or_else(|error: PyErr| {
-                error.print(py);
-                Vec::new()
-            })
+            let loaded = self.template.call_method0(py, "settle").and_then(|loaded| loaded.extract(py));
+            match loaded {
+                Ok((files, names, variables)) => Loaded { files, names, variables },
+                Err(error) => {
+                    error.print(py);
+                    Loaded::default()
+                }
+            }
         })
     }
 

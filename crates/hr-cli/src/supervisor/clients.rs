@@ -112,15 +112,11 @@ impl Supervisor {
         if self.pending.is_empty() {
             return;
         }
-        let Some(template) = self.refresh.valid_template(&self.tree) else {
-            if self.refresh.is_idle() {
-                self.give_up_hopeless();
-                self.refresh.request(Purpose::Revive);
-            }
-            let done = self.refresh.advance();
-            return self.refreshed(done);
-        };
         for pending in std::mem::take(&mut self.pending) {
+            let Some(template) = self.refresh.valid_template(&self.tree, &pending.call.context) else {
+                self.pending.push(pending);
+                continue;
+            };
             let copies: Result<Vec<_>, _> = pending.descriptors.iter().map(OwnedFd::try_clone).collect();
             match copies {
                 Ok(copies) => {
@@ -130,12 +126,21 @@ impl Supervisor {
                 Err(error) => self.answers.send(pending.answer, &cannot_fork(&error.to_string())),
             }
         }
+        if self.refresh.is_idle() {
+            self.give_up_hopeless();
+            if let Some(pending) = self.pending.first() {
+                self.refresh.request(Purpose::Revive(Box::new(pending.call.context.clone())));
+            }
+        }
+        let done = self.refresh.advance();
+        self.refreshed(done);
     }
 
     /// A template that is out of date again and again, as soon as it is built, will not serve the runs that wait.
     fn give_up_hopeless(&mut self) {
-        for pending in &mut self.pending {
-            pending.tries_left -= 1;
+        // The first of them is whom the next template is made for.
+        if let Some(first) = self.pending.first_mut() {
+            first.tries_left -= 1;
         }
         let (hopeless, waiting) =
             std::mem::take(&mut self.pending).into_iter().partition(|pending| pending.tries_left == 0);

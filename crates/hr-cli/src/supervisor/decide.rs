@@ -25,6 +25,10 @@ pub(crate) struct Situation<'a> {
     pub(crate) wanted: &'a [String],
     /// Files the template has loaded and that have changed.
     pub(crate) changed_files: &'a [OsString],
+    /// Names the template has loaded that would be found elsewhere now.
+    pub(crate) moved_names: &'a [String],
+    /// Whether it was started with another `sys.path`, or has read environment variables that have other values now.
+    pub(crate) unsuitable: bool,
     /// How many layers it stands on.
     pub(crate) layers: usize,
 }
@@ -45,7 +49,8 @@ impl Situation<'_> {
     /// What to do. An import that was removed leaves the larger template valid.
     pub(crate) fn decide(&self) -> Decision {
         let added = self.added();
-        if self.planned.is_none() || !self.changed_files.is_empty() {
+        let outdated = !self.changed_files.is_empty() || !self.moved_names.is_empty();
+        if self.planned.is_none() || outdated || self.unsuitable {
             Decision::Rebuild
         } else if added.is_empty() {
             Decision::Keep
@@ -66,9 +71,22 @@ mod tests {
         let planned = planned.map(owned);
         let changed_files: Vec<_> = changed.iter().map(OsString::from).collect();
         let wanted = owned(wanted);
-        let situation =
-            Situation { planned: planned.as_deref(), wanted: &wanted, changed_files: &changed_files, layers };
-        situation.decide()
+        let mut situation = Situation {
+            planned: planned.as_deref(),
+            wanted: &wanted,
+            changed_files: &changed_files,
+            moved_names: &[],
+            unsuitable: false,
+            layers,
+        };
+        let decision = situation.decide();
+        situation.unsuitable = true;
+        assert_eq!(situation.decide(), Decision::Rebuild);
+        situation.unsuitable = false;
+        let moved = ["colorsys".to_owned()];
+        situation.moved_names = &moved;
+        assert_eq!(situation.decide(), Decision::Rebuild);
+        decision
     }
 
     #[test]

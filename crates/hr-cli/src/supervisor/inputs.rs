@@ -1,7 +1,7 @@
 //! The files that a template has loaded, and whether they are still the same.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 /// How far the time stamp of a file may lie behind the clock: one tick of the kernel's, at the slowest `HZ` of 100.
 const CLOCK_TICK: Duration = Duration::from_millis(10);
 
+/// What the file system says of a file without its being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     size: u64,
     modified: (i64, i64),
     /// Catches what keeps the modification time: `cp -p`, `mv`, `touch -r`.
@@ -21,7 +22,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(file: &OsString) -> Option<Self> {
+    pub(super) fn of(file: &OsStr) -> Option<Self> {
         let metadata = fs::metadata(file).ok()?;
         Some(Self {
             size: metadata.size(),
@@ -33,7 +34,7 @@ impl Stamp {
     }
 
     /// Whether the file was last written before `moment`, beyond doubt.
-    fn is_older_than(&self, moment: SystemTime) -> bool {
+    pub(super) fn is_older_than(self, moment: SystemTime) -> bool {
         let since_epoch = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let limit = since_epoch.saturating_sub(CLOCK_TICK);
         let limit = (i64::try_from(limit.as_secs()).unwrap_or(i64::MAX), i64::from(limit.subsec_nanos()));
@@ -56,7 +57,7 @@ impl Known {
     fn of(file: &OsString, began: SystemTime) -> Self {
         let stamp = Stamp::of(file);
         // When a file went away is in the time stamp of its directory.
-        let witness = stamp.or_else(|| Stamp::of(&Path::new(file).parent()?.into()));
+        let witness = stamp.or_else(|| Stamp::of(Path::new(file).parent()?.as_os_str()));
         match (stamp, witness.is_none_or(|witness| witness.is_older_than(began))) {
             (_, false) => Self::Unsettled,
             (Some(stamp), true) => Self::Stamp(stamp),
@@ -85,6 +86,14 @@ impl Inputs {
         for file in files {
             self.files.entry(file).or_insert_with_key(|file| Known::of(file, began));
         }
+    }
+
+    /// These, and those of `later` that are not among them.
+    pub(crate) fn merged(mut self, later: Self) -> Self {
+        for (file, known) in later.files {
+            self.files.entry(file).or_insert(known);
+        }
+        self
     }
 
     /// Whether every file is what was loaded. Costs one `stat` a file.

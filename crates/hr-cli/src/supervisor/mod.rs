@@ -4,10 +4,12 @@
 //! happens becomes an [`Event`], and each event is handled to its end before the next. Nothing in here waits
 //! anywhere else.
 
+mod basis;
 mod clients;
 mod decide;
 mod inputs;
 mod refresh;
+mod resolution;
 mod scan;
 mod template;
 pub(crate) mod voice;

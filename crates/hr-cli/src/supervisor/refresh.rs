@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{Failure, Open, Reply, SnapshotId, TargetInterpreter, TemplateState, Update};
+use hr_forkserver::protocol::{
+    Failure, Open, ProcessContext, Reply, SnapshotId, TargetInterpreter, TemplateState, Update,
+};
 use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
 
@@ -28,8 +30,8 @@ pub(crate) enum Purpose {
     Open(Answer),
     /// The client asks for an update.
     Update(Answer),
-    /// A run is wanted, and the template is dead or has loaded what has changed since.
-    Revive,
+    /// A run with this context is wanted, and the template is dead, or has consumed what is different now.
+    Revive(Box<ProcessContext>),
 }
 
 /// What came of it.
@@ -59,9 +61,8 @@ struct Building {
 
 /// The project, as the client described it.
 struct Opened {
-    interpreter: TargetInterpreter,
+    open: Open,
     scans: ScanThread,
-    spares: usize,
 }
 
 /// What an update found.
@@ -70,6 +71,7 @@ struct Change {
     added: Vec<String>,
     removed: Vec<String>,
     files: Vec<OsString>,
+    moved: Vec<String>,
 }
 
 /// The template, and the work on the next one.
@@ -96,10 +98,10 @@ impl Refresh {
         self.project.is_some()
     }
 
-    /// The snapshot that a run may be forked from at this moment, if there is one.
-    pub(crate) fn valid_template(&self, tree: &SnapshotTree) -> Option<SnapshotId> {
+    /// The snapshot that a run with `context` may be forked from at this moment, if there is one.
+    pub(crate) fn valid_template(&self, tree: &SnapshotTree, context: &ProcessContext) -> Option<SnapshotId> {
         let current = self.current.as_ref()?;
-        (tree.is_alive(current.snapshot) && current.is_valid()).then_some(current.snapshot)
+        (tree.is_alive(current.snapshot) && current.is_valid_for(context)).then_some(current.snapshot)
     }
 
     /// The snapshot that runs are forked from. It may have died, and its inputs may have changed.
@@ -109,7 +111,7 @@ impl Refresh {
 
     /// How many runs the client wants forked ahead of time.
     pub(crate) fn spares(&self) -> usize {
-        self.project.as_ref().map_or(0, |project| project.spares)
+        self.project.as_ref().map_or(0, |project| usize::try_from(project.open.spares).unwrap_or(usize::MAX))
     }
 
     /// What becomes readable when a scan is there.
@@ -151,8 +153,7 @@ impl Refresh {
         match ScanThread::start(open) {
             Ok(scans) => {
                 scans.request();
-                let spares = usize::try_from(open.spares).unwrap_or(usize::MAX);
-                self.project = Some(Opened { interpreter: open.interpreter.clone(), scans, spares });
+                self.project = Some(Opened { open: open.clone(), scans });
                 self.work = Work::Scanning(Purpose::Open(answer));
                 Vec::new()
             }
@@ -178,6 +179,9 @@ impl Refresh {
         match self.queue.pop_front() {
             None => Vec::new(),
             Some(purpose) => {
+                if let Purpose::Revive(context) = &purpose {
+                    self.adapt(context);
+                }
                 if let Some(project) = &self.project {
                     project.scans.request();
                     self.work = Work::Scanning(purpose);
@@ -185,6 +189,19 @@ impl Refresh {
                 }
                 let message = "no project is open".to_owned();
                 answer(purpose, Reply::Failed(Failure::Invalid { message })).into_iter().collect()
+            }
+        }
+    }
+
+    /// The next template will be one of an interpreter with the search path and the environment of `context`.
+    fn adapt(&mut self, context: &ProcessContext) {
+        let Some(project) = &mut self.project else { return };
+        project.open.interpreter.environment.clone_from(&context.environment);
+        if project.open.interpreter.sys_path != context.sys_path {
+            project.open.interpreter.sys_path.clone_from(&context.sys_path);
+            // If the project cannot be found that way any more, what was found before still is the project.
+            if let Ok(scans) = ScanThread::start(&project.open) {
+                project.scans = scans;
             }
         }
     }
@@ -199,11 +216,22 @@ impl Refresh {
         let wanted = names(&scan.modules);
         let files = alive.map(Current::changed_files).unwrap_or_default();
         let layers = alive.map_or(0, |current| current.layers);
-        let situation =
-            Situation { planned: planned.as_deref(), wanted: &wanted, changed_files: &files, layers };
+        let moved = alive.map(Current::moved_names).unwrap_or_default();
+        let unsuitable = match (&purpose, alive) {
+            (Purpose::Revive(context), Some(current)) => !current.suits(context),
+            _ => false,
+        };
+        let situation = Situation {
+            planned: planned.as_deref(),
+            wanted: &wanted,
+            changed_files: &files,
+            moved_names: &moved,
+            unsuitable,
+            layers,
+        };
         let (decision, added, removed) = (situation.decide(), situation.added(), situation.removed());
         self.scan = Some(scan);
-        self.build(tree, purpose, Change { added, removed, files }, &decision)
+        self.build(tree, purpose, Change { added, removed, files, moved }, &decision)
     }
 
     fn build(
@@ -214,9 +242,10 @@ impl Refresh {
         decision: &Decision,
     ) -> Vec<Outcome> {
         let (Some(project), Some(scan)) = (&self.project, &self.scan) else { return Vec::new() };
-        let interpreter = &project.interpreter;
+        let interpreter = &project.open.interpreter;
         let plan = |modules: Vec<String>| Plan {
             modules,
+            argv: interpreter.argv.clone(),
             sys_path: interpreter.sys_path.clone(),
             first_party: scan.first_party.clone(),
             import_limit: IMPORT_LIMIT,
@@ -268,10 +297,12 @@ impl Refresh {
     }
 
     fn swap(&mut self, tree: &mut SnapshotTree, template: Template, on_top: bool) {
+        let Some(project) = &self.project else { return };
+        let interpreter = &project.open.interpreter;
         let old = self.current.take();
         let new = match &old {
-            Some(base) if on_top => base.layered(template),
-            Some(_) | None => Current::built(template),
+            Some(base) if on_top => base.layered(template, interpreter),
+            Some(_) | None => Current::built(template, interpreter),
         };
         if let Some(old) = old {
             // Its runs go on undisturbed; it ends with the last of them.
@@ -289,7 +320,7 @@ impl Refresh {
     ) -> Vec<Outcome> {
         let state = self.state(tree).unwrap_or_default();
         let reply = match purpose {
-            Purpose::Open(_) | Purpose::Revive => Reply::Opened(state),
+            Purpose::Open(_) | Purpose::Revive(_) => Reply::Opened(state),
             Purpose::Update(_) => Reply::Updated(Update {
                 changed,
                 added: change.added.clone(),
@@ -327,7 +358,7 @@ impl Refresh {
 fn answer(purpose: Purpose, reply: Reply) -> Option<Outcome> {
     match purpose {
         Purpose::Open(answer) | Purpose::Update(answer) => Some(Outcome::Answer(answer, Box::new(reply))),
-        Purpose::Revive => None,
+        Purpose::Revive(_) => None,
     }
 }
 
@@ -352,7 +383,9 @@ fn reason(change: &Change, changed: bool) -> String {
         [file] => Some(format!("changed: {file}")),
         [file, rest @ ..] => Some(format!("changed: {file} and {} more", rest.len())),
     };
-    let parts = [list("new imports", &change.added), list("no longer imported", &change.removed), shown];
+    let moved = list("found elsewhere now", &change.moved);
+    let parts =
+        [list("new imports", &change.added), list("no longer imported", &change.removed), shown, moved];
     let parts: Vec<_> = parts.into_iter().flatten().collect();
     match (parts.is_empty(), changed) {
         (true, false) => "nothing that a template holds has changed".to_owned(),

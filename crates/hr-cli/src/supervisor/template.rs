@@ -3,11 +3,15 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use hr_forkserver::protocol::{Exclusion, ImportFailure, Problem, SnapshotId, TemplateState};
+use hr_forkserver::protocol::{
+    Exclusion, ImportFailure, Problem, ProcessContext, SnapshotId, TargetInterpreter, TemplateState,
+};
 use hr_forkserver::transaction::Cause;
 use hr_forkserver::{SnapshotTree, Template};
 
+use super::basis::Basis;
 use super::inputs::Inputs;
+use super::resolution::Resolutions;
 use super::scan::{Scan, Wanted};
 
 /// A template and its past.
@@ -21,36 +25,44 @@ pub(crate) struct Current {
     /// Planned modules it has not, with the reason.
     excluded: Vec<(String, Cause)>,
     inputs: Inputs,
+    resolutions: Resolutions,
+    basis: Basis,
     build: Duration,
 }
 
 impl Current {
-    /// What `template` is when it was built from nothing.
-    pub(crate) fn built(template: Template) -> Self {
-        let Template { snapshot, modules, excluded, files, began, elapsed } = template;
+    /// What `template`, a template of `interpreter`, is when it was built from nothing.
+    pub(crate) fn built(template: Template, interpreter: &TargetInterpreter) -> Self {
+        let Template { snapshot, modules, excluded, loaded, began, elapsed } = template;
         let mut inputs = Inputs::default();
-        inputs.add(files, began);
-        Self { snapshot, layers: 0, modules, excluded, inputs, build: elapsed }
-    }
-
-    /// What `template` is when it was built on top of this one.
-    pub(crate) fn layered(&self, template: Template) -> Self {
-        let Template { snapshot, modules, excluded, files, began, elapsed } = template;
-        let mut inputs = self.inputs.clone();
-        inputs.add(files, began);
-        let tried_again =
-            |name: &String| modules.contains(name) || excluded.iter().any(|(other, _)| other == name);
-        let still_excluded = self.excluded.iter().filter(|(name, _)| !tried_again(name)).cloned();
-        let all_excluded = still_excluded.chain(excluded.iter().cloned()).collect();
-        let all_modules = self.modules.iter().cloned().chain(modules.iter().cloned()).collect();
+        inputs.add(loaded.files, began);
         Self {
             snapshot,
-            layers: self.layers + 1,
-            modules: all_modules,
-            excluded: all_excluded,
+            layers: 0,
+            modules,
+            excluded,
             inputs,
+            resolutions: Resolutions::new(&interpreter.sys_path, &loaded.names, began),
+            basis: Basis::new(interpreter, loaded.variables),
             build: elapsed,
         }
+    }
+
+    /// What `template` is when it was built on top of this one. It has consumed what this one has, and more.
+    pub(crate) fn layered(&self, template: Template, interpreter: &TargetInterpreter) -> Self {
+        let tried = |name: &String| {
+            template.modules.contains(name) || template.excluded.iter().any(|(other, _)| other == name)
+        };
+        let old_modules = self.modules.iter().filter(|name| !tried(name)).cloned();
+        let old_excluded = self.excluded.iter().filter(|(name, _)| !tried(name)).cloned();
+        let (modules, excluded) = (old_modules.collect::<Vec<_>>(), old_excluded.collect::<Vec<_>>());
+        let mut layered = Self::built(template, interpreter);
+        // What was loaded before the layer began is known as it was then.
+        layered.inputs = self.inputs.clone().merged(layered.inputs);
+        layered.modules.splice(0..0, modules);
+        layered.excluded.splice(0..0, excluded);
+        layered.layers = self.layers + 1;
+        layered
     }
 
     /// The modules that it was built for and that need not be tried again: a module that was not found then and is
@@ -65,9 +77,19 @@ impl Current {
         self.modules.iter().chain(excluded).cloned().collect()
     }
 
-    /// Whether everything it has loaded is still what it was.
-    pub(crate) fn is_valid(&self) -> bool {
-        self.inputs.hold()
+    /// Whether a run with `context` may start from it at this moment: everything it has consumed is what it was.
+    pub(crate) fn is_valid_for(&self, context: &ProcessContext) -> bool {
+        self.basis.suits(context) && self.resolutions.moved().is_empty() && self.inputs.hold()
+    }
+
+    /// Whether it was started with what matters of `context`.
+    pub(crate) fn suits(&self, context: &ProcessContext) -> bool {
+        self.basis.suits(context)
+    }
+
+    /// Names it has loaded that would be found elsewhere now.
+    pub(crate) fn moved_names(&self) -> Vec<String> {
+        self.resolutions.moved()
     }
 
     /// Files it has loaded and that are no longer what they were.

@@ -38,7 +38,7 @@ fn a_run_reports_its_exit_code_and_what_it_wrote() {
     let mut supervisor = Supervisor::new();
     let template = supervisor.build(&["a", "b"]);
     assert_eq!(template.modules, ["a", "b"]);
-    assert_eq!(template.files, ["a", "b"]);
+    assert_eq!(template.loaded.files, ["a", "b"]);
     let (run, _, mut output) = supervisor.start(template.snapshot, "modules");
     assert_eq!(read_line(&mut output), "a b");
     assert_eq!(supervisor.end_of(run), ExitStatus::Exited(0));

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::Command as Program;
 
-use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Payload};
+use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Loaded, Payload};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 
 /// Makes this program an interpreter when it is in the environment.
@@ -69,7 +69,7 @@ impl Instructions {
 }
 
 impl Interpreter for Instructions {
-    fn prepare(&mut self, _sys_path: Vec<OsString>, _first_party: FirstParty) {}
+    fn prepare(&mut self, _argv: Vec<OsString>, _sys_path: Vec<OsString>, _first_party: FirstParty) {}
 
     fn import(&mut self, module: &str) -> ImportOutcome {
         match module {
@@ -88,8 +88,8 @@ impl Interpreter for Instructions {
         ImportOutcome::Imported
     }
 
-    fn settle(&mut self) -> Vec<OsString> {
-        self.imported.iter().map(Into::into).collect()
+    fn settle(&mut self) -> Loaded {
+        Loaded { files: self.imported.iter().map(Into::into).collect(), ..Loaded::default() }
     }
 
     fn before_fork(&mut self) {}

@@ -40,7 +40,7 @@ impl<'a> Lexer<'a> {
             pending_dedents: 0,
             at_line_start: true,
             in_logical_line: false,
-            digest: Some(Digest::with_capacity(text.len())),
+            digest: Some(Digest::new()),
             held: None,
             fresh_line: true,
         }

@@ -9,7 +9,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Callable
 from functools import cache
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, ClassVar
 
 from hotreload._errors import UnpicklableError
@@ -61,7 +61,9 @@ def pickler() -> type[Any]:
     import cloudpickle
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-        dispatch_table: ClassVar[Any] = ChainMap({io.TextIOWrapper: _reduce_stream}, cloudpickle.Pickler.dispatch_table)
+        dispatch_table: ClassVar[Any] = ChainMap(
+            {io.TextIOWrapper: _reduce_stream, MethodType: _reduce_method}, cloudpickle.Pickler.dispatch_table
+        )
 
         def reducer_override(self, value: Any) -> Any:
             if isinstance(value, BaseException):
@@ -91,10 +93,37 @@ def _reduce_exception(error: BaseException) -> tuple[Any, ...] | None:
     return (_restore_exception, (kind, builtin, reduced[1]), state)
 
 
+def without_unpicklable_parts(error: BaseException) -> BaseException | None:
+    """A copy of ``error`` that can be pickled: attributes that cannot are left out, arguments that cannot become text.
+
+    ``None`` if its class cannot be pickled, or does not want to be made without its constructor.
+    """
+    try:
+        kind = type(error)
+        builtin: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+        copy = _restore_exception(kind, builtin, tuple(arg if _travels(arg) else repr(arg) for arg in error.args))
+        copy.__dict__.update({name: value for name, value in error.__dict__.items() if _travels(value)})
+    except Exception:
+        return None
+    return copy if _travels(copy) else None
+
+
+def _travels(value: object) -> bool:
+    return _unpicklable(("", value)) is None
+
+
 def _restore_exception(kind: type[BaseException], builtin: type[BaseException], args: tuple[Any, ...]) -> BaseException:
     error = builtin.__new__(kind, *args)
     builtin.__init__(error, *args)
     return error
+
+
+def _reduce_method(method: MethodType) -> tuple[Any, ...]:
+    """A method by its name, so that the code on disk is what runs; by value only if the name does not lead to it."""
+    owner, name = method.__self__, method.__func__.__name__
+    if getattr(owner, name, None) == method:
+        return (getattr, (owner, name))
+    return (MethodType, (method.__func__, owner))
 
 
 def _reduce_stream(stream: io.TextIOWrapper) -> tuple[Any, ...]:

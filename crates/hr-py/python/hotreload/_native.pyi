@@ -77,6 +77,7 @@ class Supervisor:
         options: list[str],
         version: tuple[int, int],
         platform: str,
+        argv: list[str],
         sys_path: list[str],
         stdlib: list[str],
         builtins: list[str],

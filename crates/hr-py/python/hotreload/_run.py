@@ -16,7 +16,8 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from hotreload import _native
-from hotreload._call import FunctionReference, pickler, type_name
+from hotreload._call import FunctionReference, pickler, type_name, without_unpicklable_parts
+from hotreload._effects import ImportEffects
 from hotreload._payload import Payload, pack, unpack
 
 _OUR_CODE = os.path.dirname(__file__) + os.sep
@@ -25,9 +26,9 @@ FLUSH_FAILED = 120
 """Exit code of an interpreter that could not write out its last output."""
 
 
-def carry_out(job: _native.Job) -> int:
+def carry_out(job: _native.Job, effects: ImportEffects) -> int:
     """Carry out ``job`` and return the exit code of the process."""
-    become(job)
+    become(job, effects)
     try:
         code = call(job)
     except BaseException:  # such as MemoryError, or an interrupt while a result was on its way
@@ -36,16 +37,16 @@ def carry_out(job: _native.Job) -> int:
     return end(code)
 
 
-def become(job: _native.Job) -> None:
+def become(job: _native.Job, effects: ImportEffects) -> None:
     """Take on arguments, paths, environment, ``__main__`` and streams of an ordinary process."""
-    environment = dict(job.environment)
+    environment = effects.environment(dict(job.environment))
     if environment != dict(os.environb):
         os.environb.clear()
         os.environb.update(environment)
         time.tzset()  # the C library reads TZ once
     sys.argv[:] = job.argv
     sys.orig_argv[:] = [sys.executable, *job.argv]
-    sys.path[:] = job.sys_path
+    sys.path[:] = effects.path(job.sys_path)
     install_main(job.main_name, job.main_file)
     reopen_streams(job.stdio)
 
@@ -152,13 +153,14 @@ def _pack_or_none(value: object, by_value: Any) -> Payload:
 
 
 def _pack_exception(error: BaseException, by_value: Any) -> Payload | None:
-    """The exception, unless it cannot make the journey. Its traceback travels as text."""
+    """The exception, or what of it can make the journey. Its traceback travels as text."""
     try:
         payload = pack(error, by_value)
         if payload.inline is not None:
             pickle.loads(payload.inline[: payload.lengths[0]], buffers=[])
     except Exception:
-        return None
+        rest = without_unpicklable_parts(error)
+        return None if rest is None else pack(rest, by_value)
     return payload
 
 

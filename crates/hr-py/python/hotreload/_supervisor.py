@@ -51,6 +51,7 @@ def open_project(
         subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
         sys.version_info[:2],
         sys.platform,
+        sys.argv,
         absolute_sys_path(),
         sorted(sys.stdlib_module_names),
         list(sys.builtin_module_names),

@@ -17,6 +17,7 @@ from typing import Any
 
 from hotreload import _bytecode, _native, _run
 from hotreload._call import pickler
+from hotreload._effects import EnvironmentReads, ImportEffects
 
 LISTED_LATELY = 600.0
 """Seconds for which a directory that was modified is looked at again. Longer than any template takes to build."""
@@ -104,11 +105,14 @@ class Template:
     def __init__(self, at_startup: frozenset[str]) -> None:
         self._at_startup = at_startup
         self._guard = FirstPartyGuard(FirstParty([], []), [], [])
+        self._effects = ImportEffects()
+        self._reads = EnvironmentReads()
         self._seeded = False
 
-    def prepare(self, sys_path: list[str], paths: list[str], modules: list[str]) -> None:
+    def prepare(self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str]) -> None:
         """Search ``sys_path`` from now on, and keep first-party modules out."""
-        sys.path[:] = sys_path
+        sys.argv[:] = argv
+        self._effects.begin(sys_path)
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
         self._guard = FirstPartyGuard(FirstParty(paths, sys_path), modules, sys_path)
@@ -130,6 +134,7 @@ class Template:
         """Import ``name``: ``None``, or kind of failure, two details, thread names, and whether it left traces."""
         before = set(sys.modules)
         handlers = _signal_handlers()
+        self._reads.record()
         self._guard.refused.clear()
         failure: tuple[str, str, str, list[str], bool] | None = None
         try:
@@ -141,6 +146,7 @@ class Template:
             failure = (kind, type(error).__qualname__, str(error), [], left_traces)
         except BaseException as error:  # SystemExit, too, is nothing but a failed import here
             failure = ("raised", _qualified(type(error)), str(error), [], True)
+        self._reads.rest()
         _run.flush_standard_streams()
         ours = self._guard.refused or self._intruders(sys.modules.keys() - before)
         if ours:
@@ -156,13 +162,21 @@ class Template:
         holds = self._guard.first_party.holds
         return [name for name in names if any(map(holds, _files_of(sys.modules.get(name))))]
 
-    def settle(self) -> list[str]:
-        """Imports are over: share the heap with what is forked from here, and name the files behind it."""
+    def settle(self) -> tuple[list[str], list[tuple[str, str]], list[str]]:
+        """Imports are over: share the heap with what is forked from here.
+
+        Returns what the imports have consumed: files, where each top-level name was found, environment variables.
+        """
+        self._effects.settle()
         self._forget_directories()
         gc.collect()
         gc.freeze()
         files = {file for module in list(sys.modules.values()) for file in _files_of(module)}
-        return sorted(files)
+        return sorted(files), self._top_level(), self._reads.names()
+
+    def _top_level(self) -> list[tuple[str, str]]:
+        names = [name for name in list(sys.modules) if "." not in name and name not in self._at_startup]
+        return [(name, file) for name in names for file in _files_of(sys.modules.get(name))]
 
     def _forget_directories(self) -> None:
         """Let runs look anew at every directory whose listing here may be out of date without its showing.
@@ -188,7 +202,7 @@ class Template:
             _run.reseed()
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
-        return _run.carry_out(job)
+        return _run.carry_out(job, self._effects)
 
 
 def _files_of(module: ModuleType | None) -> Iterator[str]:

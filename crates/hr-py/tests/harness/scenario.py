@@ -61,7 +61,7 @@ STEP_KEYS = {
     "edit_third_party",
     "begin_second",
     "keep_times",
-    "environ",
+    "set_environment",
     "expect",
 }
 
@@ -147,8 +147,6 @@ class Player:
     def _step(self, step: dict[str, Any], label: str) -> None:
         expected = step.get("expect", {})
         self._edit(step)
-        if "environ" in step:
-            self.session.ask("environ", variables=step["environ"])
         answer: dict[str, Any] = {}
         if "run" in step:
             answer = self._run(step)
@@ -178,6 +176,8 @@ class Player:
             assert step["replace"]["old"] in text, f"{path.name} has no {step['replace']['old']!r}"
             path.write_text(text.replace(step["replace"]["old"], step["replace"]["new"]))
         write_third_party(self.user.environment, step.get("edit_third_party", {}))
+        if "set_environment" in step:
+            self.session.ask("set_environment", variables=step["set_environment"])
 
     def _write(self, files: dict[str, str], *, keep_times: bool) -> None:
         times = {path: path.stat() for path in map(self.project.joinpath, files) if keep_times}

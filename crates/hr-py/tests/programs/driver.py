@@ -118,7 +118,7 @@ class Driver:
         print(text, flush=True)
         return {}
 
-    def environ(self, variables: dict[str, str]) -> dict[str, Any]:
+    def set_environment(self, variables: dict[str, str]) -> dict[str, Any]:
         os.environ.update(variables)
         return {}
 

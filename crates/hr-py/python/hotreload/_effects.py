@@ -1,0 +1,109 @@
+"""What the imports of a template change beside modules, and a run must find changed: environment and search path.
+
+A run takes both from its client, as a fresh process would. The imports would then have changed them there, too.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+class ImportEffects:
+    """The environment and ``sys.path`` of a template, before its imports and after."""
+
+    def __init__(self) -> None:
+        self._environment = dict(os.environb)
+        self._path: list[str] | None = None
+        self._variables: dict[bytes, bytes | None] = {}
+        self._path_after: list[str] = []
+
+    def begin(self, sys_path: list[str]) -> None:
+        """Imports will look in ``sys_path``, and where earlier imports have added to it."""
+        sys.path[:] = self.path(sys_path)
+        self._path = sys_path
+
+    def settle(self) -> None:
+        """Imports are over."""
+        before, after = self._environment, dict(os.environb)
+        names = before.keys() | after.keys()
+        self._variables = {name: after.get(name) for name in names if before.get(name) != after.get(name)}
+        self._path_after = list(sys.path)
+
+    def environment(self, given: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        """What ``given`` is after the imports. A variable that is given another value than the template's keeps it."""
+        environment = dict(given)
+        for name, value in self._variables.items():
+            if given.get(name) != self._environment.get(name):
+                continue
+            if value is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = value
+        return environment
+
+    def path(self, given: list[str]) -> list[str]:
+        """What ``sys.path`` is after the imports if it was ``given`` before."""
+        if self._path is None or not self._path_after:
+            return given
+        if given == self._path:
+            return self._path_after
+        known = {*self._path, *given}
+        added = [entry for entry in self._path_after if entry not in known]
+        in_front = set(_before_the_first_of(self._path_after, self._path))
+        removed = set(self._path) - set(self._path_after)
+        kept = [entry for entry in given if entry not in removed]
+        return [
+            *(entry for entry in added if entry in in_front),
+            *kept,
+            *(entry for entry in added if entry not in in_front),
+        ]
+
+
+class EnvironmentReads:
+    """Which environment variables imports ask for.
+
+    Reading a variable is recorded, also if there is none. Copying all of them is not: that is for child processes.
+    """
+
+    def __init__(self) -> None:
+        self._read: set[Any] = set()
+        self._copied: set[Any] = set()
+        self._kind: Any = type(os.environ)
+        self._originals = {name: getattr(self._kind, name) for name in ("__getitem__", "__iter__")}
+
+    def record(self) -> None:
+        """Watch what is read from now on."""
+        get_item, iterate = self._originals["__getitem__"], self._originals["__iter__"]
+
+        def watched_get_item(environ: Any, key: Any) -> Any:
+            if key in self._copied:
+                self._copied.discard(key)
+            else:
+                self._read.add(key)
+            return get_item(environ, key)
+
+        def watched_iterate(environ: Any) -> Iterator[Any]:
+            for key in iterate(environ):
+                self._copied.add(key)
+                yield key
+
+        self._kind.__getitem__ = watched_get_item
+        self._kind.__iter__ = watched_iterate
+
+    def rest(self) -> None:
+        """Watch no longer."""
+        for name, original in self._originals.items():
+            setattr(self._kind, name, original)
+        self._copied.clear()
+
+    def names(self) -> list[str]:
+        """What was read so far."""
+        return sorted({os.fsdecode(key) for key in self._read if isinstance(key, str | bytes)})
+
+
+def _before_the_first_of(entries: list[str], known: Iterable[str]) -> list[str]:
+    places = [entries.index(entry) for entry in known if entry in entries]
+    return entries[: min(places, default=0)]
