@@ -33,6 +33,11 @@ def test_wrong_arguments_are_refused_before_any_process_starts(told: dict[str, l
         "ignored_modules: str": "TypeError",
         "ignored_modules: of int": "TypeError",
         "ignored_modules: no name": "ValueError",
+        "spares: str": "TypeError",
+        "spares: float": "TypeError",
+        "spares: bool": "TypeError",
+        "spares: negative": "ValueError",
+        "spares: too many": "ValueError",
         "unknown keyword": "TypeError",
         "function: int": "TypeError",
         "name: int": "TypeError",
@@ -49,6 +54,7 @@ def test_wrong_arguments_are_refused_before_any_process_starts(told: dict[str, l
     assert told["still works"] == ["42"]
     assert "lock" in told["argument: lock"][1]
     assert "ignored_modules" in told["ignored_modules: str"][1]
+    assert "spares" in told["spares: negative"][1]
 
 
 def test_a_process_knows_its_name_its_identifier_and_its_pid(user: User) -> None:
@@ -65,7 +71,7 @@ def test_a_process_knows_its_name_its_identifier_and_its_pid(user: User) -> None
     assert session.finish() == 0
 
 
-@pytest.mark.parametrize("form", ["app", "{project}/app", "{project}"])
+@pytest.mark.parametrize("form", ["app", "{project}/app", "{project}", "."])
 def test_a_package_is_given_by_name_or_by_path(user: User, form: str) -> None:
     user.place.write(APP)
     session = user.start()

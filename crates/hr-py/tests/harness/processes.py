@@ -24,7 +24,7 @@ SOON = 10.0
 """Seconds. What is promised within one second on an idle machine must hold within this on a busy one."""
 
 REAPING_INTERVAL = 0.01
-"""Seconds between two looks at a zombie: the kernel tells of a process's end, but not of its being reaped."""
+"""Seconds between two looks at what the kernel does not tell of: that a process was reaped, or has forked."""
 
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
@@ -75,6 +75,20 @@ def all_processes() -> list[Process]:
     """Every process that can be seen."""
     found = (process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [entry for entry in found if entry is not None]
+
+
+def children(pid: int) -> set[int]:
+    """The process ids of a process's children that have not ended."""
+    return {entry.pid for entry in all_processes() if entry.parent == pid and entry.state != "Z"}
+
+
+def wait_for_children(pid: int, number: int) -> set[int]:
+    """Wait until a process has at least so many children; the kernel does not tell of another's forks."""
+    deadline = time.monotonic() + LIMIT
+    while len(found := children(pid)) < number:
+        assert time.monotonic() < deadline, f"process {pid} has {len(found)} children, not {number}"
+        time.sleep(REAPING_INTERVAL)
+    return found
 
 
 def has_mark(pid: int, mark: str) -> bool:

@@ -60,6 +60,7 @@ STEP_KEYS = {
     "replace",
     "edit_third_party",
     "begin_second",
+    "keep_times",
     "set_environment",
     "expect",
 }
@@ -166,7 +167,7 @@ class Player:
     def _edit(self, step: dict[str, Any]) -> None:
         if step.get("begin_second"):
             time.sleep(1 - time.time() % 1)
-        self.user.place.write(step.get("edit", {}))
+        self._write(step.get("edit", {}), keep_times=step.get("keep_times", False))
         for name in step.get("remove", ()):
             (self.project / name).unlink()
         if "replace" in step:
@@ -177,6 +178,12 @@ class Player:
         write_third_party(self.user.environment, step.get("edit_third_party", {}))
         if "set_environment" in step:
             self.session.ask("set_environment", variables=step["set_environment"])
+
+    def _write(self, files: dict[str, str], *, keep_times: bool) -> None:
+        times = {path: path.stat() for path in map(self.project.joinpath, files) if keep_times}
+        self.user.place.write(files)
+        for path, before in times.items():
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     def _run(self, step: dict[str, Any]) -> dict[str, Any]:
         """One run, or `count` at once: those get their number as first argument."""

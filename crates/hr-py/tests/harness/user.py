@@ -70,21 +70,25 @@ class User:
             "PYTHONFAULTHANDLER": "1",
         }
 
-    def start_script(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+    def start_script(
+        self, name: str, *arguments: str, stderr: int = subprocess.PIPE, closed: tuple[int, ...] = ()
+    ) -> subprocess.Popen[str]:
         """Start one of `programs` in a session of its own, as a terminal would have it.
 
-        It is copied beside the project first, where a user would have it.
+        It is copied beside the project first, where a user would have it. `closed` are standard streams that it
+        does not get.
         """
         script = self.place.project / name
         if not script.exists():
             shutil.copy(PROGRAMS / name, script)
+        closing = " ".join(f"{descriptor}>&-" for descriptor in closed)
         child = subprocess.Popen(
-            [self.environment.python, script, *arguments],
+            ["/bin/sh", "-c", f'exec "$@" {closing}', "sh", self.environment.python, script, *arguments],
             cwd=self.place.project,
             env=self.variables(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             start_new_session=True,
             text=True,
         )

@@ -43,6 +43,11 @@ attempt("ignored_modules: int", lambda: isolate_imports("app", ignored_modules=w
 attempt("ignored_modules: str", lambda: isolate_imports("app", ignored_modules="json"))
 attempt("ignored_modules: of int", lambda: isolate_imports("app", ignored_modules=[wrong]))
 attempt("ignored_modules: no name", lambda: isolate_imports("app", ignored_modules=["no name!"]))
+attempt("spares: str", lambda: isolate_imports("app", spares="1"))  # type: ignore[arg-type]
+attempt("spares: float", lambda: isolate_imports("app", spares=1.0))  # type: ignore[arg-type]
+attempt("spares: bool", lambda: isolate_imports("app", spares=True))
+attempt("spares: negative", lambda: isolate_imports("app", spares=-1))
+attempt("spares: too many", lambda: isolate_imports("app", spares=1000))
 attempt("unknown keyword", lambda: isolate_imports("app", ignore=["json"]))  # type: ignore[call-arg]
 
 with isolate_imports("app") as environment, isolate_imports("app") as other:
