@@ -1,6 +1,7 @@
 //! Scans a project: walks it, parses what changed, follows imports to first-party files not seen yet.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::Metadata;
 use std::io::Read;
@@ -148,55 +149,40 @@ impl Scanner {
     /// The state of the project as it is on disk now.
     pub fn scan(&mut self) -> ProjectGraph {
         let mut finder = Finder::new(&self.project, &self.interpreter);
-        let mut files: Vec<SourceFile> = Vec::new();
-        let mut problems = Vec::new();
         let (project, interpreter) = (&self.project, &self.interpreter);
-        let (mut pending, cached) = rayon::join(
+        let (seeds, cached) = rayon::join(
             || seed_files(project, interpreter, &mut finder),
             || self.cache.as_ref().filter(|_| !self.is_loaded).map(Cache::load),
         );
         self.known.extend(cached.into_iter().flatten());
         self.is_loaded = true;
-        let mut requested: FxHashSet<OsString> =
-            pending.iter().map(|file| file.path.clone().into_os_string()).collect();
-        let mut seen: Vec<bool> = Vec::new();
-        while !pending.is_empty() {
-            let read = read_all(pending, &self.known, &self.interpreter);
-            let mut next = Vec::new();
-            for outcome in read {
-                match outcome {
-                    Ok(mut file) => {
-                        file.references = resolve::file_references(&file, &mut finder);
-                        for id in resolve::first_party(&file, &mut finder) {
-                            if seen.len() < finder.len() {
-                                seen.resize(finder.len(), false);
-                            }
-                            if std::mem::replace(&mut seen[id as usize], true) {
-                                continue;
-                            }
-                            let Some(path) = finder.get(id).file.clone() else { continue };
-                            if requested.insert(path.clone().into_os_string())
-                                && let Some((module, is_package)) = self.project.module_name(&path)
-                            {
-                                next.push(SourceFile::new(path, module, is_package));
-                            }
-                        }
-                        files.push(file);
-                    }
-                    Err(problem) => problems.push(problem),
-                }
+        let mut following = Following::new(project, finder, seeds);
+        let mut read = Vec::new();
+        loop {
+            let batch = following.next_batch();
+            if batch.is_empty() && read.is_empty() {
+                break;
             }
-            pending = next;
+            // One thread follows imports while the others read on.
+            let (outcomes, ()) =
+                rayon::join(|| read_all(batch, &self.known, interpreter), || following.follow_all(read));
+            read = outcomes;
         }
+        let Following { mut finder, files, problems, .. } = following;
         let now: Known = files
             .iter()
             .filter_map(|file| Some((file.path.clone().into_os_string(), file.scanned.clone()?)))
             .collect();
-        if let Some(cache) = &self.cache {
-            cache.store(&self.known, &now);
-        }
+        let (graph, ()) = rayon::join(
+            || ProjectGraph::build(project, &mut finder, files, &problems),
+            || {
+                if let Some(cache) = &self.cache {
+                    cache.store(&self.known, &now);
+                }
+            },
+        );
         self.known = now;
-        ProjectGraph::build(&self.project, &mut finder, files, &problems)
+        graph
     }
 
     /// The project that is scanned.
@@ -207,6 +193,75 @@ impl Scanner {
     /// How it is scanned.
     pub fn options(&self) -> &ScanOptions {
         &self.options
+    }
+}
+
+/// What reading a file came to.
+type Outcome = Result<SourceFile, (PathBuf, FileProblem)>;
+
+/// How many files are read at once, at most: enough to keep all threads busy, few enough that following their imports
+/// does not begin late.
+const BATCH: usize = 256;
+
+/// Follows imports from file to file.
+struct Following<'a> {
+    project: &'a Project,
+    finder: Finder<'a>,
+    /// Files to be read.
+    pending: VecDeque<SourceFile>,
+    /// Every file that was or is to be read.
+    requested: FxHashSet<OsString>,
+    /// By number, the modules that were met.
+    seen: Vec<bool>,
+    files: Vec<SourceFile>,
+    problems: Vec<(PathBuf, FileProblem)>,
+}
+
+impl<'a> Following<'a> {
+    fn new(project: &'a Project, finder: Finder<'a>, seeds: Vec<SourceFile>) -> Self {
+        let requested = seeds.iter().map(|file| file.path.clone().into_os_string()).collect();
+        Self {
+            project,
+            finder,
+            pending: seeds.into(),
+            requested,
+            seen: Vec::new(),
+            files: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn next_batch(&mut self) -> Vec<SourceFile> {
+        self.pending.drain(..self.pending.len().min(BATCH)).collect()
+    }
+
+    fn follow_all(&mut self, outcomes: Vec<Outcome>) {
+        for outcome in outcomes {
+            match outcome {
+                Ok(file) => self.follow(file),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+    }
+
+    fn follow(&mut self, mut file: SourceFile) {
+        file.references = resolve::file_references(&file, &mut self.finder);
+        for id in resolve::first_party(&file, &mut self.finder) {
+            if self.seen.len() < self.finder.len() {
+                self.seen.resize(self.finder.len(), false);
+            }
+            if std::mem::replace(&mut self.seen[id as usize], true) {
+                continue;
+            }
+            let Some(path) = &self.finder.get(id).file else { continue };
+            if !self.requested.contains(path.as_os_str())
+                && let Some((module, is_package)) = self.project.module_name(path)
+            {
+                self.requested.insert(path.clone().into_os_string());
+                self.pending.push_back(SourceFile::new(path.clone(), module, is_package));
+            }
+        }
+        self.files.push(file);
     }
 }
 
@@ -243,11 +298,7 @@ fn source_file(project: &Project, path: PathBuf) -> Option<SourceFile> {
     Some(SourceFile::new(path, module, is_package))
 }
 
-fn read_all(
-    files: Vec<SourceFile>,
-    known: &Known,
-    interpreter: &Interpreter,
-) -> Vec<Result<SourceFile, (PathBuf, FileProblem)>> {
+fn read_all(files: Vec<SourceFile>, known: &Known, interpreter: &Interpreter) -> Vec<Outcome> {
     let target = interpreter.target();
     files
         .into_par_iter()

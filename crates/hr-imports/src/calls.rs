@@ -37,6 +37,15 @@ pub(crate) fn may_occur_in(text: &str) -> bool {
             .any(|at| may_write(&text.as_bytes()[at + "environ".len()..]))
 }
 
+/// Whether this module might find anything because of an identifier in plain code, given what follows it.
+pub(crate) fn is_mark(word: &[u8], after: &[u8]) -> bool {
+    match word.first() {
+        Some(b'e') if word == b"environ" => may_write(after),
+        Some(b'i' | b'_' | b'p' | b'g' | b'e') => MARKS.iter().any(|mark| word == mark.as_bytes()),
+        _ => false,
+    }
+}
+
 /// Whether what follows the word `environ` could be a write to it, or give it another name.
 fn may_write(after: &[u8]) -> bool {
     let start =

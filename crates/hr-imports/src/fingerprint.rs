@@ -1,6 +1,7 @@
 //! A hash of a file's code that comments and formatting do not change, unless they move a line of code.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use ruff_python_ast::token::{TokenKind, Tokens};
 use ruff_text_size::Ranged;
@@ -25,10 +26,13 @@ pub struct Fingerprint {
 pub(crate) struct Digest {
     code: Vec<u8>,
     docstrings: Vec<u8>,
+    /// That of the last token.
+    line: u32,
 }
 
 /// Marks that no token's text begins with.
-const NEWLINE: &[u8] = b"\n";
+const LINE: &[u8] = b"\n#";
+const NEWLINE: &[u8] = b"\n;";
 const INDENT: &[u8] = b"\n>";
 const DEDENT: &[u8] = b"\n<";
 const DOCSTRING: &[u8] = b"\n\"";
@@ -40,10 +44,27 @@ impl Digest {
         SPARE.take()
     }
 
-    pub(crate) fn token(&mut self, line: u32, text: &str) {
-        self.code.extend_from_slice(&line.to_le_bytes());
-        self.code.extend_from_slice(text.as_bytes());
-        self.code.push(0);
+    /// Adds a token of a text.
+    pub(crate) fn token(&mut self, line: u32, whole: &str, range: Range<usize>) {
+        if line != self.line {
+            self.line = line;
+            self.code.extend_from_slice(LINE);
+            self.code.extend_from_slice(&line.to_le_bytes());
+        }
+        let length = range.len();
+        match whole.as_bytes()[range.start..].first_chunk::<8>() {
+            // Most tokens are short, and copying a fixed number of bytes is a single instruction.
+            Some(eight) if length < 8 => {
+                let end = self.code.len() + length + 1;
+                let token = u64::from_le_bytes(*eight) & ((1 << (8 * length)) - 1);
+                self.code.extend_from_slice(&token.to_le_bytes());
+                self.code.truncate(end);
+            }
+            _ => {
+                self.code.extend_from_slice(&whole.as_bytes()[range]);
+                self.code.push(0);
+            }
+        }
     }
 
     pub(crate) fn docstring(&mut self, line: u32, text: &str) {
@@ -73,6 +94,7 @@ impl Digest {
         if self.code.capacity() <= LARGEST_SPARE {
             self.code.clear();
             self.docstrings.clear();
+            self.line = 0;
             SPARE.set(self);
         }
         fingerprint
@@ -119,12 +141,12 @@ pub(crate) fn of_tokens(text: &str, tokens: &Tokens, positions: &Positions<'_>) 
                 // One token for the whole literal: blanks inside of it count, as they may be text.
                 let last = end_of_interpolated(&significant, index);
                 let range = token.range().cover(significant[last].range());
-                digest.token(lines.at(token.start()), &text[range]);
+                digest.token(lines.at(token.start()), text, range.to_std_range());
                 index = last;
                 at_start = false;
             }
             _ => {
-                digest.token(lines.at(token.start()), &text[token.range()]);
+                digest.token(lines.at(token.start()), text, token.range().to_std_range());
                 at_start = false;
             }
         }

@@ -273,7 +273,8 @@ impl<'a> Grammar<'a> {
         match self.current.kind {
             Kind::Name => {
                 let name = self.advance()?;
-                if self.lexer.text(name) == "__debug__" { Err(InDoubt) } else { Ok(Shape::Name) }
+                // The one name that nothing can be assigned to.
+                Ok(if self.lexer.text(name) == "__debug__" { Shape::Value } else { Shape::Name })
             }
             Kind::Number | Kind::Ellipsis | Kind::True | Kind::False | Kind::None => {
                 self.advance()?;

@@ -13,6 +13,8 @@ pub(super) fn check(content: &str, quote: u8, is_raw: bool) -> Sure<()> {
         match (byte, bytes.get(position + 1)) {
             (b'{', Some(b'{')) | (b'}', Some(b'}')) => position += 2,
             (b'{', _) => position = field(content, position + 1, quote, false)?,
+            // Backslashes of raw text mean nothing to braces.
+            (b'\\', Some(b'{' | b'}')) if is_raw => position += 1,
             (b'}', _) | (b'\\', Some(b'{' | b'}')) => return Err(InDoubt),
             (b'\\', _) => {
                 if !is_raw {
@@ -41,8 +43,8 @@ fn field(content: &str, start: usize, quote: u8, is_nested: bool) -> Sure<usize>
             b':' if depth == 0 => break,
             b'!' if depth == 0 && bytes.get(position + 1) != Some(&b'=') => break,
             b'!' => position += 1,
-            // `=` shows the expression; comparisons are rare in here.
-            b'=' if depth == 0 => return Err(InDoubt),
+            // Comparisons are rare in here.
+            b'=' if depth == 0 => break,
             b'\\' | b'#' | b'\n' => return Err(InDoubt),
             b'"' | b'\'' if byte == quote => return Err(InDoubt),
             b'"' | b'\'' => {
@@ -61,7 +63,12 @@ fn field(content: &str, start: usize, quote: u8, is_nested: bool) -> Sure<usize>
         position += 1;
     }
     Grammar::check_expression(&content[start..position])?;
-    if bytes[position] == b'!' {
+    if bytes[position] == b'=' {
+        // Shows the expression, too.
+        position += 1;
+        position += super::bytes::spaces(&bytes[position..]);
+    }
+    if bytes.get(position) == Some(&b'!') {
         if !matches!(bytes.get(position + 1), Some(b'r' | b's' | b'a')) {
             return Err(InDoubt);
         }

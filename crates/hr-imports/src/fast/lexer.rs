@@ -1,7 +1,9 @@
 //! Cuts plain text into the tokens that the full lexer would cut it into, or gives up.
 
+use crate::calls;
 use crate::fingerprint::Digest;
 
+use super::bytes;
 use super::interpolated;
 use super::token::{InDoubt, Kind, Sure, Token};
 
@@ -61,7 +63,7 @@ impl<'a> Lexer<'a> {
     }
 
     pub(super) fn text(&self, token: Token) -> &'a str {
-        &self.text[token.start..token.end]
+        token.text(self.text)
     }
 
     fn peek(&self, ahead: usize) -> u8 {
@@ -79,12 +81,13 @@ impl<'a> Lexer<'a> {
     /// Feeds the fingerprint with exactly what `fingerprint::of_tokens` feeds it with.
     fn note(&mut self, token: Token) {
         let Some(digest) = &mut self.digest else { return };
-        if let Some(held) = self.held.take() {
-            let text = &self.text[held.start..held.end];
+        if self.held.is_some()
+            && let Some(held) = self.held.take()
+        {
             if matches!(token.kind, Kind::Newline | Kind::End) {
-                digest.docstring(held.line, text);
+                digest.docstring(held.line, held.text(self.text));
             } else {
-                digest.token(held.line, text);
+                digest.token(held.line, self.text, held.range());
             }
         }
         match token.kind {
@@ -100,7 +103,7 @@ impl<'a> Lexer<'a> {
                 self.fresh_line = false;
             }
             _ => {
-                digest.token(token.line, &self.text[token.start..token.end]);
+                digest.token(token.line, self.text, token.range());
                 self.fresh_line = false;
             }
         }
@@ -126,9 +129,9 @@ impl<'a> Lexer<'a> {
                     self.line += 1;
                 }
                 b'\n' => {
-                    let token =
-                        Token { start: self.position, end: self.position + 1, ..self.empty(Kind::Newline) };
+                    let start = self.position;
                     self.position += 1;
+                    let token = self.since(start, Kind::Newline);
                     self.line += 1;
                     if self.brackets == 0 {
                         self.at_line_start = true;
@@ -146,7 +149,12 @@ impl<'a> Lexer<'a> {
     }
 
     fn empty(&self, kind: Kind) -> Token {
-        Token { kind, start: self.position, end: self.position, line: self.line }
+        self.since(self.position, kind)
+    }
+
+    /// The token that began on this line at `start` and ends here.
+    fn since(&self, start: usize, kind: Kind) -> Token {
+        Token { kind, start: narrow(start), end: narrow(self.position), line: self.line }
     }
 
     fn finish(&mut self) -> Sure<Token> {
@@ -174,11 +182,8 @@ impl<'a> Lexer<'a> {
     fn begin_line(&mut self) -> Sure<Option<Token>> {
         let mut width;
         loop {
-            let start = self.position;
-            while self.peek(0) == b' ' {
-                self.position += 1;
-            }
-            width = self.position - start;
+            width = bytes::spaces(&self.bytes[self.position..]);
+            self.position += width;
             match self.peek(0) {
                 b'#' => self.skip_comment(),
                 b'\n' => {
@@ -227,20 +232,22 @@ impl<'a> Lexer<'a> {
             b'"' | b'\'' => self.string(Prefix::default())?,
             _ => self.operator()?,
         };
-        Ok(Token { kind, start, end: self.position, line })
+        Ok(Token { line, ..self.since(start, kind) })
     }
 
     fn word(&mut self) -> Sure<Kind> {
-        let start = self.position;
-        while self.peek(0).is_ascii_alphanumeric() || self.peek(0) == b'_' {
-            self.position += 1;
-        }
-        let word = &self.bytes[start..self.position];
-        match self.peek(0) {
-            b'"' | b'\'' => self.string(Prefix::of(word).ok_or(InDoubt)?),
+        let rest = &self.bytes[self.position..];
+        let (word, after) = rest.split_at(bytes::word(rest));
+        self.position += word.len();
+        match after.first() {
+            Some(b'"' | b'\'') => self.string(Prefix::of(word).ok_or(InDoubt)?),
             // An identifier beyond ASCII goes on.
-            128.. => Err(InDoubt),
-            _ => Ok(Kind::of_word(word)),
+            Some(128..) => Err(InDoubt),
+            _ => match Kind::of_word(word) {
+                // Calls that import, and the like, are for the full parser.
+                Kind::Name if calls::is_mark(word, after) => Err(InDoubt),
+                kind => Ok(kind),
+            },
         }
     }
 
@@ -263,7 +270,10 @@ impl<'a> Lexer<'a> {
         } else {
             let start = self.position;
             self.digits();
-            let leading_zero = self.bytes[start] == b'0' && self.position - start > 1;
+            // Only zeros may follow a leading one.
+            let integer = &self.bytes[start..self.position];
+            let leading_zero =
+                integer.len() > 1 && integer[0] == b'0' && integer.iter().any(|digit| *digit != b'0');
             if self.peek(0) == b'.' {
                 self.position += 1;
                 self.digits();
@@ -389,6 +399,11 @@ impl<'a> Lexer<'a> {
         self.position += length;
         Ok(kind)
     }
+}
+
+/// Longer texts are not read here.
+fn narrow(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
 /// The letters before a string's quote.

@@ -6,6 +6,7 @@
 //! without complaint, so both give the same answer; what it does not is read by the full parser, which costs time and
 //! nothing else.
 
+mod bytes;
 mod grammar;
 mod interpolated;
 mod lexer;
@@ -14,15 +15,13 @@ mod statements;
 mod token;
 
 use crate::FileImports;
-use crate::calls;
 use crate::target::{ModuleName, Target};
 
 /// What the full parser would find, or `None` where only that can tell.
 pub(crate) fn scan(text: &str, module: ModuleName<'_>, target: &Target) -> Option<FileImports> {
-    let is_supported = target.version >= (3, 10);
+    let is_supported = target.version >= (3, 10) && u32::try_from(text.len()).is_ok();
     let has_odd_bytes = memchr::memchr2(b'\r', 0, text.as_bytes()).is_some();
-    // Calls that import, and the like, are for the full parser.
-    if !is_supported || has_odd_bytes || calls::may_occur_in(text) {
+    if !is_supported || has_odd_bytes {
         return None;
     }
     statements::scan(text, module, target).ok()

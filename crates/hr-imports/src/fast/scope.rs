@@ -17,8 +17,14 @@ use super::token::{InDoubt, Sure};
 /// The byte range of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Range {
+    pub(super) fn text(self, whole: &str) -> &str {
+        &whole[self.start as usize..self.end as usize]
+    }
 }
 
 /// A test and, once that was needed, what it comes to.
@@ -104,7 +110,7 @@ fn evaluated(test: &mut Test, text: &str, names: &Names, target: &Target) -> Sur
     if let Some(verdict) = test.verdict {
         return Ok(verdict);
     }
-    let source = &text[test.range.start..test.range.end];
+    let source = test.range.text(text);
     let verdict = if may_be_decided(source, names) {
         // In parentheses it may go on over several lines, as it did where it stood.
         let parsed = parse_expression(&format!("({source})")).map_err(|_| InDoubt)?;

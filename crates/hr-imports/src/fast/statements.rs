@@ -160,7 +160,7 @@ impl Statements<'_> {
         let guarded = (self.found.imports.len(), self.found.unresolved.len());
         if guarded != (imports, unresolved) {
             // The exceptions were named before the imports bound anything; should that matter, it is in doubt.
-            let expressions = handlers.iter().flatten().map(|range| &self.text[range.start..range.end]);
+            let expressions = handlers.iter().flatten().map(|range| range.text(self.text));
             if expressions.clone().any(|expression| self.names.bound_since(names, expression)) {
                 return Err(InDoubt);
             }
@@ -458,7 +458,7 @@ impl Statements<'_> {
     }
 
     fn location(&self, token: Token) -> Location {
-        let before = &self.text[..token.start];
+        let before = &self.text[..token.start as usize];
         let line_start = memchr::memrchr(b'\n', before.as_bytes()).map_or(0, |newline| newline + 1);
         let column = before[line_start..].chars().count() + 1;
         Location { line: token.line, column: u32::try_from(column).unwrap_or(u32::MAX) }

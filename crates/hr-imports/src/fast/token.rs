@@ -79,44 +79,65 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The keyword that a word is, or a name.
+    /// The keyword that a word is, or a name. By its length first, as most words are names.
     pub(super) fn of_word(word: &[u8]) -> Self {
-        match word {
-            b"False" => Self::False,
-            b"None" => Self::None,
-            b"True" => Self::True,
-            b"and" => Self::And,
-            b"as" => Self::As,
-            b"assert" => Self::Assert,
-            b"async" => Self::Async,
-            b"await" => Self::Await,
-            b"break" => Self::Break,
-            b"class" => Self::Class,
-            b"continue" => Self::Continue,
-            b"def" => Self::Def,
-            b"del" => Self::Del,
-            b"elif" => Self::Elif,
-            b"else" => Self::Else,
-            b"except" => Self::Except,
-            b"finally" => Self::Finally,
-            b"for" => Self::For,
-            b"from" => Self::From,
-            b"global" => Self::Global,
-            b"if" => Self::If,
-            b"import" => Self::Import,
-            b"in" => Self::In,
-            b"is" => Self::Is,
-            b"lambda" => Self::Lambda,
-            b"nonlocal" => Self::Nonlocal,
-            b"not" => Self::Not,
-            b"or" => Self::Or,
-            b"pass" => Self::Pass,
-            b"raise" => Self::Raise,
-            b"return" => Self::Return,
-            b"try" => Self::Try,
-            b"while" => Self::While,
-            b"with" => Self::With,
-            b"yield" => Self::Yield,
+        match word.len() {
+            2 => match word {
+                b"as" => Self::As,
+                b"if" => Self::If,
+                b"in" => Self::In,
+                b"is" => Self::Is,
+                b"or" => Self::Or,
+                _ => Self::Name,
+            },
+            3 => match word {
+                b"and" => Self::And,
+                b"def" => Self::Def,
+                b"del" => Self::Del,
+                b"for" => Self::For,
+                b"not" => Self::Not,
+                b"try" => Self::Try,
+                _ => Self::Name,
+            },
+            4 => match word {
+                b"None" => Self::None,
+                b"True" => Self::True,
+                b"elif" => Self::Elif,
+                b"else" => Self::Else,
+                b"from" => Self::From,
+                b"pass" => Self::Pass,
+                b"with" => Self::With,
+                _ => Self::Name,
+            },
+            5 => match word {
+                b"False" => Self::False,
+                b"async" => Self::Async,
+                b"await" => Self::Await,
+                b"break" => Self::Break,
+                b"class" => Self::Class,
+                b"raise" => Self::Raise,
+                b"while" => Self::While,
+                b"yield" => Self::Yield,
+                _ => Self::Name,
+            },
+            6 => match word {
+                b"assert" => Self::Assert,
+                b"except" => Self::Except,
+                b"global" => Self::Global,
+                b"import" => Self::Import,
+                b"lambda" => Self::Lambda,
+                b"return" => Self::Return,
+                _ => Self::Name,
+            },
+            7 => match word {
+                b"finally" => Self::Finally,
+                _ => Self::Name,
+            },
+            8 => match word {
+                b"continue" => Self::Continue,
+                b"nonlocal" => Self::Nonlocal,
+                _ => Self::Name,
+            },
             _ => Self::Name,
         }
     }
@@ -126,11 +147,21 @@ impl Kind {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Token {
     pub(super) kind: Kind,
-    /// Byte offsets.
-    pub(super) start: usize,
-    pub(super) end: usize,
+    /// Byte offsets: narrow ones, so that a token fits into two registers.
+    pub(super) start: u32,
+    pub(super) end: u32,
     /// Counted from 1.
     pub(super) line: u32,
+}
+
+impl Token {
+    pub(super) fn text(self, whole: &str) -> &str {
+        &whole[self.range()]
+    }
+
+    pub(super) fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
 }
 
 /// The text is not plain enough for the fast path: the full parser has to read it.
