@@ -22,6 +22,12 @@ const ROUNDS: usize = 7;
 /// Of the tools that take many seconds.
 const SLOW_ROUNDS: usize = 1;
 
+const WALK: &str = "walk and stat";
+const COLD: &str = "hr, nothing cached";
+const WARM: &str = "hr, nothing changed";
+const EDITED: &str = "hr, one file edited";
+const RUFF: &str = "ruff analyze graph";
+
 /// How to measure.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -55,11 +61,10 @@ struct Bench {
     scratch: PathBuf,
 }
 
-/// A tool: its name, how to call it, and how often.
+/// A tool: its name, and how to call it.
 struct Tool {
     name: &'static str,
     command: Vec<OsString>,
-    rounds: usize,
 }
 
 /// `cargo xtask bench scan`
@@ -115,46 +120,49 @@ impl Bench {
         progress: &Progress,
         environment: &Environment,
     ) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        rows.push(self.walk(progress)?);
         let warm = self.cache("warm");
         self.once(&self.hr_command(), &warm)?;
-        // The interpreter is asked once in its life, and none of the others asks one: only scans are forgotten.
-        rows.push(self.hr("hr, nothing cached", progress, |bench, round| {
-            let cold = bench.cache(&format!("cold{round}"));
-            copy_all(&warm.join("hotreload/interpreter-v1"), &cold.join("hotreload/interpreter-v1"))?;
-            Ok(cold)
-        })?);
-        rows.push(self.hr("hr, nothing changed", progress, |_, _| Ok(warm.clone()))?);
         let edited = some_file(&self.tree)?;
         let original = fs::read(&edited)?;
-        rows.push(self.hr("hr, one file edited", progress, |_, round| {
-            let comment = format!("\nimport edited_{round}\n");
-            fs::write(&edited, [&original[..], comment.as_bytes()].concat())?;
-            Ok(warm.clone())
-        })?);
-        fs::write(&edited, &original)?;
-        for tool in self.tools(workspace, environment) {
+        let ruff = self.ruff(environment);
+        let names = [WALK, COLD, WARM, EDITED, RUFF];
+        let mut runs = names.map(|_| Vec::with_capacity(ROUNDS));
+        // In turns, so that what else the machine does meets all of them alike.
+        progress.step("walk, hr and ruff", || {
+            for round in 0..ROUNDS {
+                // The interpreter is asked once in its life, and ruff asks none: only scans are forgotten.
+                let cold = self.cache(&format!("cold{round}"));
+                copy_all(&warm.join("hotreload/interpreter-v1"), &cold.join("hotreload/interpreter-v1"))?;
+                runs[0].push(self.walk()?);
+                runs[1].push(self.hr(&cold)?);
+                runs[2].push(self.hr(&warm)?);
+                let comment = format!("\nimport edited_{round}\n");
+                fs::write(&edited, [&original[..], comment.as_bytes()].concat())?;
+                runs[3].push(self.hr(&warm)?);
+                fs::write(&edited, &original)?;
+                self.hr(&warm)?;
+                runs[4].push(self.once(&ruff, &self.scratch)?);
+            }
+            Ok(())
+        })?;
+        let mut rows: Vec<Row> = names.iter().zip(&runs).map(|(name, runs)| row(name, runs)).collect();
+        for tool in self.slow_tools(workspace, environment) {
             rows.push(self.tool(&tool, progress)?);
         }
         Ok(rows)
     }
 
-    fn tools(&self, workspace: &Workspace, environment: &Environment) -> Vec<Tool> {
+    fn ruff(&self, environment: &Environment) -> Vec<OsString> {
+        let tree = self.tree.clone().into_os_string();
+        vec![environment.program("ruff").into(), "analyze".into(), "graph".into(), tree]
+    }
+
+    fn slow_tools(&self, workspace: &Workspace, environment: &Environment) -> Vec<Tool> {
         let script = |name: &str| workspace.path("xtask/bench").join(name).into_os_string();
         let tree = || self.tree.clone().into_os_string();
         let python = || self.python.clone().into_os_string();
         vec![
-            Tool {
-                name: "ruff analyze graph",
-                command: vec![environment.program("ruff").into(), "analyze".into(), "graph".into(), tree()],
-                rounds: ROUNDS,
-            },
-            Tool {
-                name: "grimp",
-                command: vec![python(), script("grimp_graph.py"), tree()],
-                rounds: SLOW_ROUNDS,
-            },
+            Tool { name: "grimp", command: vec![python(), script("grimp_graph.py"), tree()] },
             Tool {
                 name: "deptry",
                 command: vec![
@@ -163,13 +171,8 @@ impl Bench {
                     "--config".into(),
                     self.tree.join("pyproject.toml").into(),
                 ],
-                rounds: SLOW_ROUNDS,
             },
-            Tool {
-                name: "Python's ast",
-                command: vec![python(), script("parse.py"), tree()],
-                rounds: SLOW_ROUNDS,
-            },
+            Tool { name: "Python's ast", command: vec![python(), script("parse.py"), tree()] },
         ]
     }
 
@@ -185,27 +188,15 @@ impl Bench {
         self.scratch.join("caches").join(name)
     }
 
-    fn hr(
-        &self,
-        name: &'static str,
-        progress: &Progress,
-        prepare: impl Fn(&Self, usize) -> Result<PathBuf>,
-    ) -> Result<Row> {
-        let runs = progress.step(name, || {
-            (0..ROUNDS)
-                .map(|round| {
-                    let cache = prepare(self, round)?;
-                    self.once(&self.hr_command(), &cache)
-                })
-                .collect::<Result<Vec<Taken>>>()
-        })?;
-        ensure!(runs.iter().all(|run| run.status == 0), "hr failed");
-        Ok(row(name, &runs))
+    fn hr(&self, cache: &Path) -> Result<Taken> {
+        let run = self.once(&self.hr_command(), cache)?;
+        ensure!(run.status == 0, "hr failed");
+        Ok(run)
     }
 
     fn tool(&self, tool: &Tool, progress: &Progress) -> Result<Row> {
         let runs = progress.step(tool.name, || {
-            (0..tool.rounds).map(|_| self.once(&tool.command, &self.scratch)).collect::<Result<Vec<Taken>>>()
+            (0..SLOW_ROUNDS).map(|_| self.once(&tool.command, &self.scratch)).collect::<Result<Vec<Taken>>>()
         })?;
         Ok(row(tool.name, &runs))
     }
@@ -218,18 +209,10 @@ impl Bench {
     }
 
     /// A walk with `stat` of every file, on one thread, in this process.
-    fn walk(&self, progress: &Progress) -> Result<Row> {
-        let name = "walk and stat";
-        let runs = progress.step(name, || {
-            (0..ROUNDS)
-                .map(|_| {
-                    let started = Instant::now();
-                    walk(&self.tree)?;
-                    Ok(Taken { seconds: started.elapsed().as_secs_f64(), peak_kb: 0, status: 0 })
-                })
-                .collect::<Result<Vec<Taken>>>()
-        })?;
-        Ok(row(name, &runs))
+    fn walk(&self) -> Result<Taken> {
+        let started = Instant::now();
+        walk(&self.tree)?;
+        Ok(Taken { seconds: started.elapsed().as_secs_f64(), peak_kb: 0, status: 0 })
     }
 
     fn count_imports(&self) -> Result<usize> {
@@ -326,19 +309,19 @@ fn print_table(rows: &[Row], size: &Size, imports: usize) {
             row.note,
         );
     }
-    let by_name = |name: &str| rows.iter().find(|row| row.name.starts_with(name));
+    let by_name = |name: &str| rows.iter().find(|row| row.name == name);
     let ratio = |one: &str, other: &str| Some(by_name(one)?.seconds / by_name(other)?.seconds);
     anstream::println!();
-    if let Some(ratio) = ratio("ruff", "hr, nothing cached") {
+    if let Some(ratio) = ratio(RUFF, COLD) {
         anstream::println!("nothing cached: {ratio:.2} x as fast as ruff");
     }
-    if let Some(ratio) = ratio("hr, nothing changed", "walk") {
+    if let Some(ratio) = ratio(WARM, WALK) {
         anstream::println!("nothing changed: {ratio:.2} x the bare walk");
     }
-    if let (Some(edited), Some(warm)) = (by_name("hr, one"), by_name("hr, nothing changed")) {
+    if let (Some(edited), Some(warm)) = (by_name(EDITED), by_name(WARM)) {
         anstream::println!("one file edited: {:+.1} ms", (edited.seconds - warm.seconds) * 1e3);
     }
-    if let Some(cold) = by_name("hr, nothing cached") {
+    if let Some(cold) = by_name(COLD) {
         anstream::println!(
             "peak memory: {:.0} bytes per import",
             cold.peak_kb as f64 * 1e3 / imports.max(1) as f64

@@ -40,11 +40,10 @@ fn field(content: &str, start: usize, quote: u8, is_nested: bool) -> Sure<usize>
             b')' | b']' => depth = depth.checked_sub(1).ok_or(InDoubt)?,
             b'}' if depth > 0 => depth -= 1,
             b'}' => break,
-            b':' if depth == 0 => break,
+            // As for the latter: comparisons are rare in here, and in doubt.
+            b':' | b'=' if depth == 0 => break,
             b'!' if depth == 0 && bytes.get(position + 1) != Some(&b'=') => break,
             b'!' => position += 1,
-            // Comparisons are rare in here.
-            b'=' if depth == 0 => break,
             b'\\' | b'#' | b'\n' => return Err(InDoubt),
             b'"' | b'\'' if byte == quote => return Err(InDoubt),
             b'"' | b'\'' => {
