@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use hr_protocol::RunId;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
@@ -107,6 +108,23 @@ pub(crate) fn wait_until_ended(handle: &OwnedFd, deadline: Instant) -> bool {
     }
 }
 
+/// Whether a process has ended, is ending, or has a SIGKILL coming.
+pub(crate) fn is_dying(pid: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).ok().is_none_or(|stat| stat_tells_of_death(&stat) != Some(false))
+}
+
+/// Fields as `proc_pid_stat(5)` numbers them: state is 3, flags 9, pending signals 31.
+fn stat_tells_of_death(stat: &str) -> Option<bool> {
+    /// `PF_EXITING` of the kernel's `sched.h`.
+    const EXITING: u64 = 0x4;
+    const KILL: u64 = 1 << (libc::SIGKILL - 1);
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split(' ').collect();
+    let flags: u64 = fields.get(9 - 3)?.parse().ok()?;
+    let pending: u64 = fields.get(31 - 3)?.parse().ok()?;
+    Some(matches!(fields[0], "Z" | "X") || flags & EXITING != 0 || pending & KILL != 0)
+}
+
 struct Process {
     pid: Pid,
     parent: Pid,
@@ -139,6 +157,17 @@ fn parse_stat(stat: &str) -> Option<Process> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_dying_from_the_moment_it_is_killed() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        assert!(!is_dying(pid));
+        child.kill().unwrap();
+        assert!(is_dying(pid));
+        child.wait().unwrap();
+        assert!(is_dying(pid));
+    }
 
     #[test]
     fn a_process_name_may_look_like_the_rest_of_the_line() {

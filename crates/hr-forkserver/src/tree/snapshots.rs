@@ -70,14 +70,16 @@ impl SnapshotTree {
         }
     }
 
-    /// Process id of a snapshot that is ready.
+    /// Process id of a snapshot that is alive.
     pub fn pid(&self, snapshot: SnapshotId) -> Option<i32> {
-        self.snapshots.get(&snapshot)?.pid.map(Pid::as_raw)
+        self.is_alive(snapshot).then_some(self.snapshots.get(&snapshot)?.pid?.as_raw())
     }
 
-    /// Whether `snapshot` exists and was not told to end.
+    /// Whether `snapshot` exists, was not told to end, and is not about to: a process that was killed takes a moment to
+    /// die, and all that it has forked dies with it.
     pub fn is_alive(&self, snapshot: SnapshotId) -> bool {
-        self.snapshots.get(&snapshot).is_some_and(|snapshot| snapshot.channel.is_some() && !snapshot.retiring)
+        let Some(snapshot) = self.snapshots.get(&snapshot) else { return false };
+        snapshot.channel.is_some() && !snapshot.retiring && !snapshot.pid.is_some_and(processes::is_dying)
     }
 
     pub(super) fn new_snapshot(&mut self, parent: Option<SnapshotId>, socket: OwnedFd) -> SnapshotId {
@@ -94,9 +96,13 @@ impl SnapshotTree {
             Some(channel) => channel.queue(command, descriptors).and_then(|()| channel.try_flush()),
             None => Err(ChannelError::Closed),
         };
-        // The end of the snapshot will be noticed on its own; but nobody would ever report on this run.
-        if let (Err(error), Command::Run(job)) = (sent, command) {
-            self.run_failed(job.run, error.to_string());
+        if let Err(error) = sent {
+            // Nothing more is to be sent there.
+            self.channel_ended(snapshot);
+            // And nobody would ever report on this run.
+            if let Command::Run(job) = command {
+                self.run_failed(job.run, error.to_string());
+            }
         }
     }
 

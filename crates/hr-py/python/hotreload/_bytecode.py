@@ -27,6 +27,7 @@ INSTALLED_LATELY = 3600.0
 source and bytecode the same old time; distrusting these would compile the whole environment."""
 
 _path_stats = SourceFileLoader.path_stats
+_get_code = SourceFileLoader.get_code.__code__
 
 
 def distrust(edited: Callable[[str], bool]) -> None:
@@ -38,6 +39,8 @@ def distrust(edited: Callable[[str], bool]) -> None:
 
     def path_stats(self: SourceFileLoader, path: str) -> Mapping[str, Any]:
         stats = _path_stats(self, path)
+        if sys._getframe(1).f_code is not _get_code:
+            return stats  # somebody else asks, such as py_compile, and means the file's times
         ours = edited(path)
         if not ours and stats["mtime"] < time.time() - INSTALLED_LATELY:
             return stats

@@ -224,7 +224,9 @@ class IsolatedEnvironment:
     @property
     def template_pid(self) -> int:
         """Process id of the template that the next run is forked from."""
-        return self._open().status().template
+        supervisor = self._open()
+        # There is none for a moment after it was killed.
+        return supervisor.status().template or supervisor.update().state.template
 
     @property
     def supervisor_pid(self) -> int:
