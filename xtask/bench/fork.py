@@ -144,9 +144,12 @@ def firehot(folder: Path, modules: list[str]) -> tuple[dict[str, list[float]], s
     write_project(folder, modules)
     script = folder / "compared.py"
     script.write_text(FIREHOT.format(folder=str(folder), runs=RUNS, pause=PAUSE))
+    # It starts whatever interpreter is called `python`.
+    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
     child = subprocess.Popen(
         [sys.executable, script],
         cwd=folder,
+        env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
