@@ -1,6 +1,7 @@
 """Measures one template: forks of it, runs in it, and what they are compared with. Prints samples as JSON.
 
-Usage: fork.py TEMPLATE. The answer is {"excluded": [...], "no_firehot": reason, "samples": [[measure, [number, ...]], ...]}; times are seconds.
+Usage: fork.py TEMPLATE. The answer is
+{"excluded": [...], "no_firehot": reason, "samples": [[measure, [number, ...]], ...]}; times are seconds.
 """
 
 import contextlib
