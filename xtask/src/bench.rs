@@ -1,5 +1,6 @@
 //! Figures to compare: each benchmark prints one table, measured in one run on one machine.
 
+mod fork;
 mod scan;
 
 use anyhow::Result;
@@ -13,11 +14,14 @@ use crate::workspace::Workspace;
 pub(crate) enum Benchmark {
     /// Finding imports: hr, ruff, grimp, deptry, Python's ast, and a bare walk with stat
     Scan(scan::Options),
+    /// Runs: hotreload, a bare fork, multiprocessing's fork server, firehot, a plain import
+    Fork(fork::Options),
 }
 
 /// `cargo xtask bench`
 pub(crate) fn run(workspace: &Workspace, progress: &Progress, benchmark: &Benchmark) -> Result<()> {
     match benchmark {
+        Benchmark::Fork(options) => fork::run(workspace, progress, options),
         Benchmark::Scan(options) => scan::run(workspace, progress, options),
     }
 }
