@@ -60,6 +60,23 @@ def test_the_template_is_killed(user: User) -> None:
     assert busy.session.finish() == 0
 
 
+@pytest.mark.parametrize("spares", [0, 1])
+def test_a_template_that_is_killed_again_and_again_is_replaced_each_time(user: User, spares: int) -> None:
+    """The next run is asked for at once, so that it meets a supervisor that may not know yet."""
+    user.place.write(APP)
+    session = user.start()
+    templates: list[int] = [session.ask("boot", package="app", spares=spares)["template"]]
+    for _ in range(20):
+        kill(templates[-1])
+        started = session.ask("exec", run="next", function="app.main:pids", args=[], kwargs={})
+        assert "raises" not in started, started
+        answer = session.ask("communicate", run="next")
+        assert "raises" not in answer, answer
+        templates.append(answer["result"]["value"][1])
+    assert len(set(templates)) == len(templates)
+    assert session.finish() == 0
+
+
 def test_the_supervisor_is_killed(user: User) -> None:
     busy = Busy(user)
     kill(busy.supervisor)
