@@ -110,7 +110,9 @@ pub(crate) fn wait_until_ended(handle: &OwnedFd, deadline: Instant) -> bool {
 
 /// Whether a process has ended, is ending, or has a SIGKILL coming.
 pub(crate) fn is_dying(pid: Pid) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).ok().is_none_or(|stat| stat_tells_of_death(&stat) != Some(false))
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .ok()
+        .is_none_or(|stat| stat_tells_of_death(&stat) != Some(false))
 }
 
 /// Fields as `proc_pid_stat(5)` numbers them: state is 3, flags 9, pending signals 31.
