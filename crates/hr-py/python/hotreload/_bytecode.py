@@ -22,7 +22,7 @@ CLOCK_TICK = 0.02
 COMPILE_TIME = 1.0
 """Seconds a compiler may take between reading a source and writing its bytecode."""
 
-INSTALLED_LATELY = 3600.0
+INSTALLED_LATELY = 60.0
 """Seconds for which an installed file is looked at as closely as an edited one. Images that are built reproducibly give
 source and bytecode the same old time; distrusting these would compile the whole environment."""
 

@@ -132,6 +132,8 @@ class Template:
 
     def import_module(self, name: str) -> tuple[str, str, str, list[str], bool] | None:
         """Import ``name``: ``None``, or kind of failure, two details, thread names, and whether it left traces."""
+        # What was loaded before is shared with the fallback. Collections that walked through it would copy it all.
+        gc.freeze()
         before = set(sys.modules)
         handlers = _signal_handlers()
         self._reads.record()
@@ -169,6 +171,7 @@ class Template:
         """
         self._effects.settle()
         self._forget_directories()
+        gc.unfreeze()
         gc.collect()
         gc.freeze()
         files = {file for module in list(sys.modules.values()) for file in _files_of(module)}
