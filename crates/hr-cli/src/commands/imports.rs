@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &Imports) -> anyhow::Result<ExitCode> {
         Format::Json => json(&analysis, &usages)?,
     })?;
     // The process ends here; taking a large graph apart first would only make it end later.
-    std::mem::forget(analysis);
+    std::mem::forget((analysis, usages));
     Ok(ExitCode::SUCCESS)
 }
 
