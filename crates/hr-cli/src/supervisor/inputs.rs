@@ -88,12 +88,9 @@ impl Inputs {
         }
     }
 
-    /// These, and those of `later` that are not among them.
-    pub(crate) fn merged(mut self, later: Self) -> Self {
-        for (file, known) in later.files {
-            self.files.entry(file).or_insert(known);
-        }
-        self
+    /// Whether `file` is one of them.
+    pub(crate) fn contains(&self, file: &OsString) -> bool {
+        self.files.contains_key(file)
     }
 
     /// Whether every file is what was loaded. Costs one `stat` a file.

@@ -55,6 +55,11 @@ impl Resolutions {
         resolutions
     }
 
+    /// Whether it is known where `name` is found.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.names.contains_key(name)
+    }
+
     /// The names that would be found elsewhere now.
     pub(crate) fn moved(&self) -> Vec<String> {
         let now = SystemTime::now();
