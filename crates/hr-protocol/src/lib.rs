@@ -49,7 +49,10 @@ pub use client::{
     TemplateState, Update,
 };
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
-pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Loaded, Report, SnapshotId};
+pub use snapshot::{
+    Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, OpenedFile,
+    Report, SnapshotId,
+};
 
 use serde::{Deserialize, Serialize};
 

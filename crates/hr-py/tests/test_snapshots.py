@@ -41,7 +41,10 @@ LOADED = "lambda: __import__('app.main').main.loaded()"
 def importing(*names: str) -> dict[str, str]:
     """A project that imports these."""
     lines = "".join(f"import {name}\n" for name in names)
-    return {"app/__init__.py": "", "app/main.py": f"import os, sys\n{lines}\ndef loaded():\n    return sorted(sys.modules)\n"}
+    return {
+        "app/__init__.py": "",
+        "app/main.py": f"import os, sys\n{lines}\ndef loaded():\n    return sorted(sys.modules)\n",
+    }
 
 
 def value(session: Session, function: str) -> Any:

@@ -77,7 +77,7 @@ impl Construction {
         &mut self,
         tree: &mut SnapshotTree,
         event: &TreeEvent,
-    ) -> Option<Result<Template, BuildError>> {
+    ) -> Option<Result<Box<Template>, BuildError>> {
         match self.build.handle(tree, event) {
             Progress::Working => None,
             Progress::Finished(result) => Some(result),

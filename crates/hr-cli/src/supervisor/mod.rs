@@ -10,6 +10,7 @@ mod clients;
 mod construction;
 mod decide;
 mod inputs;
+mod listings;
 mod refresh;
 mod resolution;
 mod scan;

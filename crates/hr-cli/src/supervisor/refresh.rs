@@ -8,7 +8,7 @@ use std::time::Instant;
 use hr_forkserver::protocol::{
     Exclusion, Failure, Open, ProcessContext, Reply, SnapshotId, TemplateState, Update,
 };
-use hr_forkserver::{BuildError, SnapshotTree, TreeEvent};
+use hr_forkserver::{BuildError, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
 
 use super::change::Change;
@@ -370,10 +370,10 @@ impl Refresh {
     }
 
     /// Adds a new snapshot, and retires what it takes the place of. Returns whether there was a place for it.
-    fn insert(&mut self, tree: &mut SnapshotTree, template: hr_forkserver::Template, site: Site) -> bool {
+    fn insert(&mut self, tree: &mut SnapshotTree, template: Box<Template>, site: Site) -> bool {
         let Some(scan) = &self.scan else { return false };
         let snapshot = template.snapshot;
-        if !self.snapshots.insert(template, site.context, site.base, &scan.modules) {
+        if !self.snapshots.insert(*template, site.context, site.base, &scan.modules) {
             tree.retire(snapshot);
             return false;
         }

@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 
-use hr_forkserver::protocol::{ImportFailure, ProcessContext, SnapshotId, TargetInterpreter};
+use hr_forkserver::protocol::{ImportFailure, Loaded, ProcessContext, SnapshotId, TargetInterpreter};
 use hr_forkserver::transaction::Cause;
 use hr_forkserver::{SnapshotTree, Template};
 
 use super::basis::Basis;
 use super::inputs::Inputs;
+use super::listings::Listings;
 use super::resolution::Resolutions;
 use super::scan::Wanted;
 
@@ -31,6 +32,7 @@ struct Node {
     /// Planned modules it has tried and does not have, with the reason.
     excluded: Vec<(String, Cause)>,
     inputs: Inputs,
+    listings: Listings,
     resolutions: Resolutions,
     basis: Basis,
     build: Duration,
@@ -39,7 +41,7 @@ struct Node {
 
 impl Node {
     fn is_current(&self) -> bool {
-        self.resolutions.moved().is_empty() && self.inputs.hold()
+        self.resolutions.moved().is_empty() && self.listings.changed().is_empty() && self.inputs.hold()
     }
 }
 
@@ -55,7 +57,7 @@ pub(crate) struct Fit {
 /// What has changed of what snapshots have consumed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stale {
-    /// Files that are no longer what was loaded.
+    /// Files that are no longer what was loaded, and directories that no longer hold what was found.
     pub(crate) files: BTreeSet<OsString>,
     /// Names that would be found elsewhere now.
     pub(crate) names: BTreeSet<String>,
@@ -152,20 +154,29 @@ impl Snapshots {
         if parent.is_some_and(|parent| !self.nodes.contains_key(&parent)) {
             return false;
         }
-        let line = || parent.into_iter().flat_map(|parent| self.line(parent));
-        let is_new = |file: &OsString| !line().any(|(_, node)| node.inputs.contains(file));
+        let Loaded { mut files, mut names, mut absent, variables, mut opened, mut listed } = loaded;
+        // What it stands on has consumed the rest.
+        for (_, below) in parent.into_iter().flat_map(|parent| self.line(parent)) {
+            files.retain(|file| !below.inputs.contains(file));
+            opened.retain(|opened| !below.inputs.contains(&opened.path));
+            listed.retain(|listed| !below.listings.contains(listed));
+            names.retain(|(name, _)| !below.resolutions.contains(name));
+            absent.retain(|name| !below.resolutions.contains(name));
+        }
         let mut inputs = Inputs::default();
-        inputs.add(loaded.files.into_iter().filter(is_new).collect(), began);
-        let is_new = |name: &str| !line().any(|(_, node)| node.resolutions.contains(name));
-        let names: Vec<_> = loaded.names.into_iter().filter(|(name, _)| is_new(name)).collect();
+        inputs.add_opened(opened);
+        inputs.add(files, began);
+        let mut listings = Listings::default();
+        listings.add(listed);
         let node = Node {
             parent,
             context,
             modules,
             excluded,
             inputs,
-            resolutions: Resolutions::new(&interpreter.sys_path, &names, began),
-            basis: Basis::new(interpreter, loaded.variables),
+            listings,
+            resolutions: Resolutions::new(&interpreter.sys_path, &names, &absent, began),
+            basis: Basis::new(interpreter, variables),
             build: elapsed,
             fit: Fit::default(),
         };
@@ -281,7 +292,8 @@ impl Snapshots {
         for (id, node) in &self.nodes {
             // A parent is older than what was forked from it, and so comes first.
             let parent = node.parent.is_some_and(|parent| outdated.contains(&parent));
-            let (files, names) = (node.inputs.changed(), node.resolutions.moved());
+            let (mut files, names) = (node.inputs.changed(), node.resolutions.moved());
+            files.extend(node.listings.changed());
             if parent || !files.is_empty() || !names.is_empty() {
                 outdated.insert(*id);
             }
