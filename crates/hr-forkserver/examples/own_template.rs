@@ -19,7 +19,7 @@ const ROLE: &str = "OWN_TEMPLATE";
 struct Words(Vec<String>);
 
 impl Interpreter for Words {
-    fn prepare(&mut self, _argv: Vec<OsString>, _sys_path: Vec<OsString>, _first_party: FirstParty) {}
+    fn prepare(&mut self, _: Vec<OsString>, _: Vec<OsString>, _: FirstParty, _profile: bool) {}
     fn import(&mut self, module: &str) -> ImportOutcome {
         self.0.push(module.to_owned());
         ImportOutcome::Imported
@@ -56,6 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         sys_path: Vec::new(),
         first_party: FirstParty::default(),
         import_limit: std::time::Duration::from_mins(1),
+        profile: false,
     };
     let mut tree = SnapshotTree::default();
     let mut build = Build::boot(&mut tree, &launch, plan)?;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use hr_protocol::{Command, ExitStatus, FirstParty, ImportOutcome, Loaded, SnapshotId};
+use hr_protocol::{Command, ExitStatus, FailedAttempt, FirstParty, ImportOutcome, Loaded, SnapshotId};
 use thiserror::Error;
 
 use crate::launch::Launch;
@@ -27,6 +27,8 @@ pub struct Plan {
     pub first_party: FirstParty,
     /// How long one import may take.
     pub import_limit: Duration,
+    /// Whether imports are measured one by one.
+    pub profile: bool,
 }
 
 /// A snapshot with its modules imported, ready to be forked into runs.
@@ -101,6 +103,8 @@ pub struct Build {
     tries_left: u32,
     started: Instant,
     began: SystemTime,
+    /// Imports that were given up, and how long they took.
+    attempts: Vec<FailedAttempt>,
     /// Set when a module is being given up because it took too long.
     timed_out: bool,
 }
@@ -128,6 +132,7 @@ impl Build {
             tries_left: TRIES,
             started: Instant::now(),
             began: SystemTime::now(),
+            attempts: Vec::new(),
             timed_out: false,
         }
     }
@@ -170,6 +175,7 @@ impl Build {
                         argv: self.plan.argv.clone(),
                         sys_path: self.plan.sys_path.clone(),
                         first_party: self.plan.first_party.clone(),
+                        profile: self.plan.profile,
                     },
                 );
                 self.advance(tree)
@@ -217,6 +223,7 @@ impl Build {
         match outcome {
             ImportOutcome::Imported => self.transaction.imported(elapsed),
             ImportOutcome::Failed { failure, left_traces } => {
+                self.give_up(elapsed);
                 let cause = Cause::Failed(failure.clone());
                 if self.transaction.failed(cause, *left_traces) == Verdict::RollBack {
                     self.waiting = Waiting::Death;
@@ -228,9 +235,20 @@ impl Build {
         self.advance(tree)
     }
 
-    fn settled(&mut self, tree: &mut SnapshotTree, loaded: Loaded) -> Progress {
+    /// Remembers how long the current import took, which has failed.
+    fn give_up(&mut self, elapsed: Duration) {
+        if let Step::Import(module) = self.transaction.step() {
+            let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+            self.attempts.push(FailedAttempt { module: module.to_owned(), micros });
+        }
+    }
+
+    fn settled(&mut self, tree: &mut SnapshotTree, mut loaded: Loaded) -> Progress {
         if let Some(fallback) = self.fallback.take() {
             tree.retire(fallback);
+        }
+        if let Some(profile) = &mut loaded.profile {
+            profile.attempts = std::mem::take(&mut self.attempts);
         }
         let transaction = &self.transaction;
         let excluded = transaction.excluded().map(|(module, cause)| (module.to_owned(), cause.clone()));
@@ -268,6 +286,9 @@ impl Build {
             Waiting::Import { .. } => Some(Cause::Died(status)),
             _ => None,
         };
+        if let Waiting::Import { since } = self.waiting {
+            self.give_up(since.elapsed());
+        }
         self.timed_out = false;
         let innocent = blamed.is_none() && self.waiting != Waiting::Death;
         if let Some(cause) = blamed {

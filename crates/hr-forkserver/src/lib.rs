@@ -53,6 +53,7 @@
 //!     sys_path: Vec::new(),
 //!     first_party: FirstParty::default(),
 //!     import_limit: std::time::Duration::from_secs(60),
+//!     profile: false,
 //! };
 //! let mut tree = SnapshotTree::default();
 //! let mut build = Build::boot(&mut tree, &launch, plan)?;

@@ -131,8 +131,8 @@ impl<I: Interpreter> Paused<I> {
     fn obey(&mut self, received: Received<Command>) -> Result<Next, ChannelError> {
         let Received { message, mut descriptors } = received;
         match message {
-            Command::Prepare { argv, sys_path, first_party } => {
-                self.interpreter.prepare(argv, sys_path, first_party);
+            Command::Prepare { argv, sys_path, first_party, profile } => {
+                self.interpreter.prepare(argv, sys_path, first_party, profile);
             }
             Command::Import { module } => self.import(module)?,
             Command::Settle => {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitStatus, Hello, Job, RunId};
+use crate::{ExitStatus, Hello, ImportProfile, Job, RunId};
 
 /// Names one snapshot within its supervisor. Numbers start at 1 and are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub enum Command {
         sys_path: Vec<OsString>,
         /// What must never be imported.
         first_party: FirstParty,
+        /// Whether imports are to be measured one by one.
+        profile: bool,
     },
     /// Import one module. Answered by [`Report::Imported`].
     Import {
@@ -122,6 +124,8 @@ pub struct Loaded {
     pub names: Vec<(String, OsString)>,
     /// Environment variables that imports have read.
     pub variables: Vec<OsString>,
+    /// What imports have cost, if that was asked for.
+    pub profile: Option<Box<ImportProfile>>,
 }
 
 /// How an import went.

@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Loaded};
+use hr_forkserver::protocol::{
+    Call, EnvironmentRead, FirstParty, ImportFailure, ImportOutcome, ImportProfile, Loaded, ProfiledImport,
+};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 
@@ -28,6 +30,32 @@ struct CPython {
 /// Kind, two details, names of threads, and whether the attempt left traces.
 type Failure = (String, String, String, Vec<String>, bool);
 
+/// What `Template.settle` returns: files, top-level names, variables, and what imports have cost.
+type Settled = (Vec<OsString>, Vec<(String, OsString)>, Vec<OsString>, Option<Profile>);
+
+/// Imports, and environment variables with those who read them.
+type Profile = (Vec<Import>, Vec<(OsString, Vec<String>)>);
+
+/// Module, parent, start, duration, memory, threads, descriptors, failed: as in [`ProfiledImport`].
+type Import = (String, Option<u32>, u64, u64, i64, Vec<String>, Vec<String>, bool);
+
+fn import_profile((imports, reads): Profile) -> ImportProfile {
+    let imports = imports.into_iter().map(
+        |(module, parent, start_micros, micros, memory, threads, descriptors, failed)| ProfiledImport {
+            module,
+            parent,
+            start_micros,
+            micros,
+            memory,
+            threads,
+            descriptors,
+            failed,
+        },
+    );
+    let reads = reads.into_iter().map(|(variable, modules)| EnvironmentRead { variable, modules });
+    ImportProfile { imports: imports.collect(), reads: reads.collect(), attempts: Vec::new() }
+}
+
 impl CPython {
     fn try_import(&self, module: &str) -> PyResult<ImportOutcome> {
         Python::attach(|py| {
@@ -49,10 +77,17 @@ impl CPython {
 }
 
 impl Interpreter for CPython {
-    fn prepare(&mut self, argv: Vec<OsString>, sys_path: Vec<OsString>, first_party: FirstParty) {
+    fn prepare(
+        &mut self,
+        argv: Vec<OsString>,
+        sys_path: Vec<OsString>,
+        first_party: FirstParty,
+        profile: bool,
+    ) {
         let FirstParty { paths, modules } = first_party;
         Python::attach(|py| {
-            let prepared = self.template.call_method1(py, "prepare", (argv, sys_path, paths, modules));
+            let prepared =
+                self.template.call_method1(py, "prepare", (argv, sys_path, paths, modules, profile));
             if let Err(error) = prepared {
                 // Its output is the supervisor's to report.
                 error.print(py);
@@ -69,9 +104,11 @@ impl Interpreter for CPython {
 
     fn settle(&mut self) -> Loaded {
         Python::attach(|py| {
-            let loaded = self.template.call_method0(py, "settle").and_then(|loaded| loaded.extract(py));
-            match loaded {
-                Ok((files, names, variables)) => Loaded { files, names, variables },
+            let settled = self.template.call_method0(py, "settle");
+            match settled.and_then(|settled| settled.extract::<Settled>(py)) {
+                Ok((files, names, variables, profile)) => {
+                    Loaded { files, names, variables, profile: profile.map(import_profile).map(Box::new) }
+                }
                 Err(error) => {
                     error.print(py);
                     Loaded::default()

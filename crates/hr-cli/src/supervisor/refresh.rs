@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use hr_forkserver::protocol::{
-    Failure, Open, ProcessContext, Reply, SnapshotId, TargetInterpreter, TemplateState, Update,
+    Failure, ImportProfile, Open, ProcessContext, Reply, SnapshotId, TargetInterpreter, TemplateState, Update,
 };
 use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
@@ -128,6 +128,11 @@ impl Refresh {
         Some(self.current.as_ref()?.state(tree, self.scan.as_ref()?))
     }
 
+    /// What the template's imports have cost, if the client wanted that measured.
+    pub(crate) fn profile(&self) -> Option<&ImportProfile> {
+        self.current.as_ref()?.profile.as_deref()
+    }
+
     /// Remembers what a template prints, for the case that it cannot be built.
     pub(crate) fn keep_output(&mut self, bytes: &[u8]) {
         self.output.extend_from_slice(bytes);
@@ -240,6 +245,7 @@ impl Refresh {
             sys_path: interpreter.sys_path.clone(),
             first_party: scan.first_party.clone(),
             import_limit: IMPORT_LIMIT,
+            profile: project.open.profile,
         };
         let (build, on_top) = match (decision, &self.current) {
             (Decision::Keep, _) => return self.finish(tree, purpose, &change, false),

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use hr_forkserver::protocol::{
-    Exclusion, ImportFailure, Problem, ProcessContext, SnapshotId, TargetInterpreter, TemplateState,
+    Exclusion, ImportFailure, ImportProfile, Problem, ProcessContext, SnapshotId, TargetInterpreter,
+    TemplateState,
 };
 use hr_forkserver::transaction::Cause;
 use hr_forkserver::{SnapshotTree, Template};
@@ -28,6 +29,8 @@ pub(crate) struct Current {
     resolutions: Resolutions,
     basis: Basis,
     build: Duration,
+    /// What its imports have cost, those of the layers below included.
+    pub(crate) profile: Option<Box<ImportProfile>>,
 }
 
 impl Current {
@@ -45,6 +48,7 @@ impl Current {
             resolutions: Resolutions::new(&interpreter.sys_path, &loaded.names, began),
             basis: Basis::new(interpreter, loaded.variables),
             build: elapsed,
+            profile: loaded.profile,
         }
     }
 

@@ -69,7 +69,7 @@ impl Instructions {
 }
 
 impl Interpreter for Instructions {
-    fn prepare(&mut self, _argv: Vec<OsString>, _sys_path: Vec<OsString>, _first_party: FirstParty) {}
+    fn prepare(&mut self, _: Vec<OsString>, _: Vec<OsString>, _: FirstParty, _profile: bool) {}
 
     fn import(&mut self, module: &str) -> ImportOutcome {
         match module {

@@ -147,7 +147,14 @@ pub(crate) fn launch() -> Launch {
 
 pub(crate) fn plan(modules: &[&str], import_limit: Duration) -> Plan {
     let modules = modules.iter().map(|module| (*module).to_owned()).collect();
-    Plan { modules, argv: Vec::new(), sys_path: Vec::new(), first_party: FirstParty::default(), import_limit }
+    Plan {
+        modules,
+        argv: Vec::new(),
+        sys_path: Vec::new(),
+        first_party: FirstParty::default(),
+        import_limit,
+        profile: false,
+    }
 }
 
 pub(crate) fn read_line(output: &mut impl Read) -> String {

@@ -13,11 +13,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hotreload import _bytecode, _native, _run
 from hotreload._call import pickler
 from hotreload._effects import EnvironmentReads, ImportEffects
+
+if TYPE_CHECKING:
+    from hotreload._profile import ImportProfile
 
 LISTED_LATELY = 600.0
 """Seconds for which a directory that was modified is looked at again. Longer than any template takes to build."""
@@ -107,10 +110,18 @@ class Template:
         self._guard = FirstPartyGuard(FirstParty([], []), [], [])
         self._effects = ImportEffects()
         self._reads = EnvironmentReads()
+        self._profile: ImportProfile | None = None
         self._seeded = False
 
-    def prepare(self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str]) -> None:
-        """Search ``sys_path`` from now on, and keep first-party modules out."""
+    def prepare(
+        self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str], profile: bool
+    ) -> None:
+        """Search ``sys_path`` from now on, and keep first-party modules out. Measure imports if ``profile`` is true."""
+        if profile:
+            from hotreload._profile import ImportProfile
+
+            self._profile = self._profile or ImportProfile()
+            self._profile.begin()
         sys.argv[:] = argv
         self._effects.begin(sys_path)
         if self._guard in sys.meta_path:
@@ -136,7 +147,7 @@ class Template:
         gc.freeze()
         before = set(sys.modules)
         handlers = _signal_handlers()
-        self._reads.record()
+        self._reads.record(self._profile.read if self._profile else None)
         self._guard.refused.clear()
         failure: tuple[str, str, str, list[str], bool] | None = None
         try:
@@ -164,18 +175,22 @@ class Template:
         holds = self._guard.first_party.holds
         return [name for name in names if any(map(holds, _files_of(sys.modules.get(name))))]
 
-    def settle(self) -> tuple[list[str], list[tuple[str, str]], list[str]]:
+    def settle(self) -> tuple[list[str], list[tuple[str, str]], list[str], Any]:
         """Imports are over: share the heap with what is forked from here.
 
-        Returns what the imports have consumed: files, where each top-level name was found, environment variables.
+        Returns what the imports have consumed: files, where each top-level name was found, environment variables; and
+        what they have cost, if that was measured.
         """
+        if self._profile is not None:
+            self._profile.end()
         self._effects.settle()
         self._forget_directories()
         gc.unfreeze()
         gc.collect()
         gc.freeze()
         files = {file for module in list(sys.modules.values()) for file in _files_of(module)}
-        return sorted(files), self._top_level(), self._reads.names()
+        cost = self._profile.report() if self._profile else None
+        return sorted(files), self._top_level(), self._reads.names(), cost
 
     def _top_level(self) -> list[tuple[str, str]]:
         names = [name for name in list(sys.modules) if "." not in name and name not in self._at_startup]
