@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use hr_protocol::{Command, ExitStatus, FailedAttempt, FirstParty, ImportOutcome, Loaded, SnapshotId};
+use hr_protocol::{
+    AttemptEnd, Command, ExitStatus, FailedAttempt, FirstParty, ImportOutcome, Loaded, SnapshotId,
+};
 use thiserror::Error;
 
 use crate::launch::Launch;
@@ -223,8 +225,8 @@ impl Build {
         match outcome {
             ImportOutcome::Imported => self.transaction.imported(elapsed),
             ImportOutcome::Failed { failure, left_traces } => {
-                self.give_up(elapsed);
                 let cause = Cause::Failed(failure.clone());
+                self.give_up(elapsed, &cause);
                 if self.transaction.failed(cause, *left_traces) == Verdict::RollBack {
                     self.waiting = Waiting::Death;
                     tree.kill(self.current);
@@ -236,10 +238,15 @@ impl Build {
     }
 
     /// Remembers how long the current import took, which has failed.
-    fn give_up(&mut self, elapsed: Duration) {
+    fn give_up(&mut self, elapsed: Duration, cause: &Cause) {
         if let Step::Import(module) = self.transaction.step() {
             let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-            self.attempts.push(FailedAttempt { module: module.to_owned(), micros });
+            let end = match cause {
+                Cause::Failed(failure) => AttemptEnd::Failed(failure.clone()),
+                Cause::Died(status) => AttemptEnd::Died(*status),
+                Cause::TimedOut(_) => AttemptEnd::TimedOut,
+            };
+            self.attempts.push(FailedAttempt { module: module.to_owned(), micros, end });
         }
     }
 
@@ -286,8 +293,8 @@ impl Build {
             Waiting::Import { .. } => Some(Cause::Died(status)),
             _ => None,
         };
-        if let Waiting::Import { since } = self.waiting {
-            self.give_up(since.elapsed());
+        if let (Waiting::Import { since }, Some(cause)) = (self.waiting, &blamed) {
+            self.give_up(since.elapsed(), cause);
         }
         self.timed_out = false;
         let innocent = blamed.is_none() && self.waiting != Waiting::Death;

@@ -49,7 +49,7 @@ pub use client::{
     Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
     TemplateState, Update,
 };
-pub use profile::{EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
+pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
 pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Loaded, Report, SnapshotId};
 

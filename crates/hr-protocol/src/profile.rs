@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{ExitStatus, ImportFailure};
+
 /// Every import that a template has carried out, if [`Open::profile`](crate::Open::profile) asked for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportProfile {
@@ -53,4 +55,17 @@ pub struct FailedAttempt {
     pub module: String,
     /// How long its import took until it was given up, in microseconds, nested ones included.
     pub micros: u64,
+    /// How it ended.
+    pub end: AttemptEnd,
+}
+
+/// How the import of a module ended that a template does not keep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttemptEnd {
+    /// It failed, or did what no template may do.
+    Failed(ImportFailure),
+    /// It ended the process.
+    Died(ExitStatus),
+    /// It took too long.
+    TimedOut,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -88,7 +89,8 @@ class ImportProfile:
         enter, leave = self._enter, self._leave
 
         def _find_and_load(name: str, *rest: Any) -> ModuleType:
-            if threading.get_ident() != main:
+            # `importlib.import_module` comes here for loaded modules as well.
+            if name in sys.modules or threading.get_ident() != main:
                 return original(name, *rest)
             one = enter(name)
             try:
@@ -151,7 +153,7 @@ def _thread_name(ident: str) -> str:
             return thread.name
     try:
         with open(f"/proc/self/task/{ident}/comm", encoding="utf-8", errors="replace") as comm:
-            return comm.read().strip()
+            return f"native thread {comm.read().strip()}"
     except OSError:
         return "a thread that has ended"
 

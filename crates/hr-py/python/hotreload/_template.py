@@ -117,11 +117,6 @@ class Template:
         self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str], profile: bool
     ) -> None:
         """Search ``sys_path`` from now on, and keep first-party modules out. Measure imports if ``profile`` is true."""
-        if profile:
-            from hotreload._profile import ImportProfile
-
-            self._profile = self._profile or ImportProfile()
-            self._profile.begin()
         sys.argv[:] = argv
         self._effects.begin(sys_path)
         if self._guard in sys.meta_path:
@@ -130,6 +125,11 @@ class Template:
         sys.meta_path.insert(0, self._guard)
         self._give_way()
         _bytecode.distrust(self._guard.first_party.holds)
+        if profile:
+            from hotreload._profile import ImportProfile
+
+            self._profile = self._profile or ImportProfile()
+            self._profile.begin()
 
     def _give_way(self) -> None:
         """Forget modules that this package has imported for itself and that the project has its own of.
