@@ -1,10 +1,11 @@
 //! Building a template: a [`Transaction`] carried out by processes.
 
-use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use hr_protocol::{Command, ExitStatus, FirstParty, ImportOutcome, Loaded, SnapshotId};
+use hr_protocol::{
+    AttemptEnd, Command, ExitStatus, FailedAttempt, ImportOutcome, Loaded, Preparation, SnapshotId,
+};
 use thiserror::Error;
 
 use crate::launch::Launch;
@@ -19,12 +20,8 @@ const TRIES: u32 = 3;
 pub struct Plan {
     /// Modules to import, in order.
     pub modules: Vec<String>,
-    /// `sys.argv`.
-    pub argv: Vec<OsString>,
-    /// `sys.path`.
-    pub sys_path: Vec<OsString>,
-    /// What must not be imported.
-    pub first_party: FirstParty,
+    /// What the process must know before it imports.
+    pub preparation: Preparation,
     /// How long one import may take.
     pub import_limit: Duration,
 }
@@ -101,6 +98,8 @@ pub struct Build {
     tries_left: u32,
     started: Instant,
     began: SystemTime,
+    /// Imports that were given up, and how long they took.
+    attempts: Vec<FailedAttempt>,
     /// Set when a module is being given up because it took too long.
     timed_out: bool,
 }
@@ -128,6 +127,7 @@ impl Build {
             tries_left: TRIES,
             started: Instant::now(),
             began: SystemTime::now(),
+            attempts: Vec::new(),
             timed_out: false,
         }
     }
@@ -164,14 +164,8 @@ impl Build {
         match (event, self.waiting) {
             (TreeEvent::Ready(id), Waiting::Boot) if *id == self.current => {
                 self.began = SystemTime::now();
-                tree.tell(
-                    self.current,
-                    &Command::Prepare {
-                        argv: self.plan.argv.clone(),
-                        sys_path: self.plan.sys_path.clone(),
-                        first_party: self.plan.first_party.clone(),
-                    },
-                );
+                let preparation = Box::new(self.plan.preparation.clone());
+                tree.tell(self.current, &Command::Prepare(preparation));
                 self.advance(tree)
             }
             (TreeEvent::Ready(id), Waiting::Fallback { snapshot, since }) if *id == snapshot => {
@@ -218,6 +212,7 @@ impl Build {
             ImportOutcome::Imported => self.transaction.imported(elapsed),
             ImportOutcome::Failed { failure, left_traces } => {
                 let cause = Cause::Failed(failure.clone());
+                self.give_up(elapsed, &cause);
                 if self.transaction.failed(cause, *left_traces) == Verdict::RollBack {
                     self.waiting = Waiting::Death;
                     tree.kill(self.current);
@@ -228,9 +223,25 @@ impl Build {
         self.advance(tree)
     }
 
-    fn settled(&mut self, tree: &mut SnapshotTree, loaded: Loaded) -> Progress {
+    /// Remembers how long the current import took, which has failed.
+    fn give_up(&mut self, elapsed: Duration, cause: &Cause) {
+        if let Step::Import(module) = self.transaction.step() {
+            let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+            let end = match cause {
+                Cause::Failed(failure) => AttemptEnd::Failed(failure.clone()),
+                Cause::Died(status) => AttemptEnd::Died(*status),
+                Cause::TimedOut(_) => AttemptEnd::TimedOut,
+            };
+            self.attempts.push(FailedAttempt { module: module.to_owned(), micros, end });
+        }
+    }
+
+    fn settled(&mut self, tree: &mut SnapshotTree, mut loaded: Loaded) -> Progress {
         if let Some(fallback) = self.fallback.take() {
             tree.retire(fallback);
+        }
+        if let Some(profile) = &mut loaded.profile {
+            profile.attempts = std::mem::take(&mut self.attempts);
         }
         let transaction = &self.transaction;
         let excluded = transaction.excluded().map(|(module, cause)| (module.to_owned(), cause.clone()));
@@ -268,6 +279,9 @@ impl Build {
             Waiting::Import { .. } => Some(Cause::Died(status)),
             _ => None,
         };
+        if let (Waiting::Import { since }, Some(cause)) = (self.waiting, &blamed) {
+            self.give_up(since.elapsed(), cause);
+        }
         self.timed_out = false;
         let innocent = blamed.is_none() && self.waiting != Waiting::Death;
         if let Some(cause) = blamed {

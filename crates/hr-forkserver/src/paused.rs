@@ -131,9 +131,7 @@ impl<I: Interpreter> Paused<I> {
     fn obey(&mut self, received: Received<Command>) -> Result<Next, ChannelError> {
         let Received { message, mut descriptors } = received;
         match message {
-            Command::Prepare { argv, sys_path, first_party } => {
-                self.interpreter.prepare(argv, sys_path, first_party);
-            }
+            Command::Prepare(preparation) => self.interpreter.prepare(*preparation),
             Command::Import { module } => self.import(module)?,
             Command::Settle => {
                 let loaded = self.interpreter.settle();

@@ -41,6 +41,7 @@
 
 mod client;
 pub mod frame;
+mod profile;
 mod run;
 mod snapshot;
 
@@ -48,10 +49,11 @@ pub use client::{
     Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
     TemplateState, Update,
 };
+pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
 pub use snapshot::{
     Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, OpenedFile,
-    Report, SnapshotId,
+    Preparation, Report, SnapshotId,
 };
 
 use serde::{Deserialize, Serialize};

@@ -89,6 +89,13 @@ impl Supervisor {
                 };
                 self.answers.send(answer, &reply);
             }
+            Request::Profile => {
+                let reply = match self.refresh.profile(&self.tree) {
+                    Some(profile) => Reply::Profile(profile.clone()),
+                    None => invalid("the project was not opened with a profile of its imports"),
+                };
+                self.answers.send(answer, &reply);
+            }
             Request::Close => {
                 self.closers.push(answer);
                 self.close(GRACE);

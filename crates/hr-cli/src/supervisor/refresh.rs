@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use hr_forkserver::protocol::{
-    Exclusion, Failure, Open, ProcessContext, Reply, SnapshotId, TemplateState, Update,
+    Exclusion, Failure, ImportProfile, Open, ProcessContext, Reply, SnapshotId, TemplateState, Update,
 };
 use hr_forkserver::{BuildError, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
@@ -169,6 +169,11 @@ impl Refresh {
         })
     }
 
+    /// What the template's imports have cost, if the client wanted that measured.
+    pub(crate) fn profile(&self, tree: &SnapshotTree) -> Option<&ImportProfile> {
+        self.snapshots.profile(self.template(tree)?)
+    }
+
     /// Remembers what a template prints, for the case that it cannot be built.
     pub(crate) fn keep_output(&mut self, bytes: &[u8]) {
         self.output.extend_from_slice(bytes);
@@ -282,7 +287,8 @@ impl Refresh {
         let missing = site.base.map(|base| self.snapshots.holding(base).missing(wanted));
         let modules = missing.unwrap_or_else(|| wanted.iter().map(|wanted| wanted.module.clone()).collect());
         let first_party = self.scan.as_ref()?.first_party.clone();
-        Some(Construction::begin(tree, site, interpreter, modules, first_party, self.mask))
+        let profile = self.project.as_ref()?.open.profile;
+        Some(Construction::begin(tree, site, interpreter, modules, first_party, profile, self.mask))
     }
 
     fn build(

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::time::Duration;
 
-use hr_forkserver::protocol::{ImportFailure, Loaded, ProcessContext, SnapshotId, TargetInterpreter};
+use hr_forkserver::protocol::{
+    ImportFailure, ImportProfile, Loaded, ProcessContext, SnapshotId, TargetInterpreter,
+};
 use hr_forkserver::transaction::Cause;
 use hr_forkserver::{SnapshotTree, Template};
 
@@ -36,6 +38,8 @@ struct Node {
     resolutions: Resolutions,
     basis: Basis,
     build: Duration,
+    /// What its imports have cost, those of what it stands on included.
+    profile: Option<Box<ImportProfile>>,
     fit: Fit,
 }
 
@@ -154,7 +158,7 @@ impl Snapshots {
         if parent.is_some_and(|parent| !self.nodes.contains_key(&parent)) {
             return false;
         }
-        let Loaded { mut files, mut names, mut absent, variables, mut opened, mut listed } = loaded;
+        let Loaded { mut files, mut names, mut absent, variables, mut opened, mut listed, profile } = loaded;
         // What it stands on has consumed the rest.
         for (_, below) in parent.into_iter().flat_map(|parent| self.line(parent)) {
             files.retain(|file| !below.inputs.contains(file));
@@ -178,6 +182,7 @@ impl Snapshots {
             resolutions: Resolutions::new(&interpreter.sys_path, &names, &absent, began),
             basis: Basis::new(interpreter, variables),
             build: elapsed,
+            profile,
             fit: Fit::default(),
         };
         self.nodes.insert(snapshot, node);
@@ -239,6 +244,11 @@ impl Snapshots {
                 node.fit = fit;
             }
         }
+    }
+
+    /// What the imports of `snapshot` have cost, if that was measured.
+    pub(crate) fn profile(&self, snapshot: SnapshotId) -> Option<&ImportProfile> {
+        self.nodes.get(&snapshot)?.profile.as_deref()
     }
 
     /// How well `snapshot` fits.
