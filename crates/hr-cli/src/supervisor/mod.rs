@@ -14,6 +14,7 @@ mod resolution;
 mod scan;
 mod template;
 pub(crate) mod voice;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -15,6 +15,7 @@ use super::clients::Answer;
 use super::decide::{Decision, Situation};
 use super::scan::{Scan, ScanThread};
 use super::template::{Current, names};
+use super::watch::Watch;
 
 /// How long one module may take to import. Generous: some compile code the first time.
 const IMPORT_LIMIT: Duration = Duration::from_mins(2);
@@ -75,13 +76,14 @@ pub(crate) struct Refresh {
     queue: VecDeque<Purpose>,
     /// The last words of the interpreter while it is being built.
     output: Vec<u8>,
+    watch: Watch,
 }
 
 impl Refresh {
     /// No project, no template. Processes will start with `mask`.
     pub(crate) fn new(mask: SigSet) -> Self {
-        let (queue, output) = (VecDeque::new(), Vec::new());
-        Self { mask, project: None, scan: None, current: None, work: Work::Idle, queue, output }
+        let (queue, output, watch) = (VecDeque::new(), Vec::new(), Watch::start());
+        Self { mask, project: None, scan: None, current: None, work: Work::Idle, queue, output, watch }
     }
 
     /// Whether there is a project.
@@ -292,8 +294,8 @@ impl Refresh {
         let interpreter = &project.open.interpreter;
         let old = self.current.take();
         let new = match &old {
-            Some(base) if on_top => base.layered(template, interpreter),
-            Some(_) | None => Current::built(template, interpreter),
+            Some(base) if on_top => base.layered(template, interpreter, &self.watch),
+            Some(_) | None => Current::built(template, interpreter, &self.watch),
         };
         if let Some(old) = old {
             // Its runs go on undisturbed; it ends with the last of them.

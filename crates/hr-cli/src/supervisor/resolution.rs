@@ -15,18 +15,52 @@ use super::inputs::Stamp;
 /// The directories of `sys.path`, and the top-level names a template has loaded from them.
 #[derive(Debug)]
 pub(crate) struct Resolutions {
-    sys_path: Vec<PathBuf>,
     /// The directory of `sys.path` that each name was found in, and whether as a package.
     names: BTreeMap<String, Found>,
-    /// Each directory as it was when all names were last seen to resolve as they did; `None` if it may have changed
-    /// since without its showing.
-    seen: RefCell<Vec<Option<Stamp>>>,
+    /// What each directory of `sys.path` has of these names.
+    listings: RefCell<Vec<Listing>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     directory: usize,
     package: bool,
+}
+
+/// One directory of `sys.path`, as it was when it was last read.
+#[derive(Debug)]
+struct Listing {
+    directory: PathBuf,
+    state: State,
+    /// The names that can be imported from it, and whether each is a package.
+    names: BTreeMap<String, bool>,
+    /// Directories in it that would be packages if they had an `__init__`.
+    portions: Vec<(PathBuf, State)>,
+}
+
+/// Tells whether a directory has changed since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Settled(Stamp),
+    /// There is none.
+    Absent,
+    /// It was modified just now: what is done to it next may not change its time.
+    Unsettled,
+}
+
+impl State {
+    fn of(directory: &Path) -> Self {
+        let now = SystemTime::now();
+        match Stamp::of(directory.as_os_str()) {
+            Some(stamp) if stamp.is_older_than(now) => Self::Settled(stamp),
+            Some(_) => Self::Unsettled,
+            None => Self::Absent,
+        }
+    }
+
+    fn still_holds(self, directory: &Path) -> bool {
+        self != Self::Unsettled && Self::of(directory) == self
+    }
 }
 
 impl Resolutions {
@@ -44,68 +78,67 @@ impl Resolutions {
             let package = file.parent() != Some(&sys_path[directory]);
             Some((name.clone(), Found { directory, package }))
         });
-        let names = loaded.collect();
-        let seen = RefCell::new(vec![None; sys_path.len()]);
-        let mut resolutions = Self { sys_path, names, seen };
-        let stamps = resolutions.sys_path.iter().map(|path| Stamp::of(path.as_os_str()));
-        if stamps.flatten().all(|stamp| stamp.is_older_than(began)) {
-            let now = resolutions.resolve();
-            resolutions.names.retain(|name, found| now.get(name) == Some(found));
+        let mut names: BTreeMap<String, Found> = loaded.collect();
+        let stamps: Vec<_> = sys_path.iter().filter_map(|path| Stamp::of(path.as_os_str())).collect();
+        let listings: Vec<_> =
+            sys_path.into_iter().map(|directory| Listing::read(directory, &names)).collect();
+        if stamps.iter().all(|stamp| stamp.is_older_than(began)) {
+            names.retain(|name, found| find(&listings, name).as_ref() == Some(found));
         }
-        resolutions
+        Self { names, listings: RefCell::new(listings) }
     }
 
-    /// The names that would be found elsewhere now.
+    /// The names that would be found elsewhere now. Costs one `stat` a directory, and a look into those that have changed.
     pub(crate) fn moved(&self) -> Vec<String> {
-        let now = SystemTime::now();
-        let settled = |stamp: Stamp| stamp.is_older_than(now).then_some(stamp);
-        let stamps: Vec<_> =
-            self.sys_path.iter().map(|path| Stamp::of(path.as_os_str()).and_then(settled)).collect();
-        // A directory that does not exist has no stamp and is looked at each time; there are few.
-        let unchanged =
-            stamps.iter().zip(self.seen.borrow().iter()).all(|(now, seen)| now.is_some() && now == seen);
-        if unchanged {
-            return Vec::new();
+        let mut listings = self.listings.borrow_mut();
+        for listing in listings.iter_mut().filter(|listing| !listing.still_holds()) {
+            *listing = Listing::read(std::mem::take(&mut listing.directory), &self.names);
         }
-        let resolved = self.resolve();
-        let moved: Vec<_> = self
-            .names
-            .iter()
-            .filter(|(name, found)| resolved.get(*name) != Some(found))
-            .map(|(name, _)| name.clone())
-            .collect();
-        if moved.is_empty() {
-            *self.seen.borrow_mut() = stamps;
+        let moved = self.names.iter().filter(|(name, found)| find(&listings, name).as_ref() != Some(found));
+        moved.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// Where `name` is found, as CPython's path finder would: in the first directory that has it. A directory without
+/// `__init__` only counts if nothing else is found.
+fn find(listings: &[Listing], name: &str) -> Option<Found> {
+    listings.iter().enumerate().find_map(|(directory, listing)| {
+        listing.names.get(name).map(|package| Found { directory, package: *package })
+    })
+}
+
+impl Listing {
+    /// Looks for `wanted` in `directory`. A package comes before a module of the same name.
+    fn read(directory: PathBuf, wanted: &BTreeMap<String, Found>) -> Self {
+        // What is done to it from now on changes the state, or the state is not settled.
+        let state = State::of(&directory);
+        let (mut names, mut portions) = (BTreeMap::new(), Vec::new());
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let file_name = entry.file_name();
+            let Some(file_name) = file_name.to_str() else { continue };
+            let (stem, suffix) = file_name.split_once('.').unwrap_or((file_name, ""));
+            if !wanted.contains_key(stem) {
+                continue;
+            }
+            let module = suffix == "py" || suffix == "pyc" || suffix.ends_with("so");
+            if module {
+                names.entry(stem.to_owned()).or_default();
+            } else if suffix.is_empty() {
+                let path = entry.path();
+                let state = State::of(&path);
+                if has_init(&path) {
+                    names.insert(stem.to_owned(), true);
+                } else {
+                    portions.push((path, state));
+                }
+            }
         }
-        moved
+        Self { directory, state, names, portions }
     }
 
-    /// Where each name is found now, as CPython's path finder would: the first directory that has it, and there a
-    /// package before a module. A directory without `__init__` only counts if nothing else is found.
-    fn resolve(&self) -> BTreeMap<String, Found> {
-        let mut found = BTreeMap::new();
-        for (directory, path) in self.sys_path.iter().enumerate() {
-            let Ok(entries) = fs::read_dir(path) else { continue };
-            let mut here: BTreeMap<String, bool> = BTreeMap::new();
-            for entry in entries.flatten() {
-                let file_name = entry.file_name();
-                let Some(file_name) = file_name.to_str() else { continue };
-                let (stem, suffix) = file_name.split_once('.').unwrap_or((file_name, ""));
-                if !self.names.contains_key(stem) {
-                    continue;
-                }
-                let package = suffix.is_empty() && has_init(&entry.path());
-                let module = suffix == "py" || suffix == "pyc" || suffix.ends_with("so");
-                if package || module {
-                    let is_package = here.entry(stem.to_owned()).or_default();
-                    *is_package |= package;
-                }
-            }
-            for (name, package) in here {
-                found.entry(name).or_insert(Found { directory, package });
-            }
-        }
-        found
+    fn still_holds(&self) -> bool {
+        self.state.still_holds(&self.directory)
+            && self.portions.iter().all(|(directory, state)| state.still_holds(directory))
     }
 }
 
@@ -147,5 +180,30 @@ mod tests {
         fs::create_dir(path("library/module")).unwrap();
         fs::write(path("library/module/__init__.py"), "").unwrap();
         assert_eq!(resolutions.moved(), ["module", "package"]);
+
+        fs::remove_dir_all(path("project")).unwrap();
+        assert_eq!(resolutions.moved(), ["module"]);
+    }
+
+    #[test]
+    fn a_directory_that_becomes_a_package_long_after_it_was_made_takes_precedence() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("project/package")).unwrap();
+        fs::create_dir(path("library")).unwrap();
+        fs::write(path("library/package.py"), "").unwrap();
+        let sys_path = ["project", "library"].map(|name| path(name).into_os_string());
+        let names = [("package".to_owned(), path("library/package.py").into_os_string())];
+        let resolutions =
+            Resolutions::new(&sys_path, &names, SystemTime::now() + std::time::Duration::from_mins(1));
+        // Until the times of these directories can tell.
+        while resolutions.listings.borrow().iter().any(|listing| {
+            listing.state == State::Unsettled
+                || listing.portions.iter().any(|(_, state)| *state == State::Unsettled)
+        }) {
+            assert_eq!(resolutions.moved(), Vec::<String>::new());
+        }
+        fs::write(path("project/package/__init__.py"), "").unwrap();
+        assert_eq!(resolutions.moved(), ["package"]);
     }
 }

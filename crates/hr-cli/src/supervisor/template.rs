@@ -13,6 +13,7 @@ use super::basis::Basis;
 use super::inputs::Inputs;
 use super::resolution::Resolutions;
 use super::scan::{Scan, Wanted};
+use super::watch::Watch;
 
 /// A template and its past.
 #[derive(Debug)]
@@ -32,16 +33,14 @@ pub(crate) struct Current {
 
 impl Current {
     /// What `template`, a template of `interpreter`, is when it was built from nothing.
-    pub(crate) fn built(template: Template, interpreter: &TargetInterpreter) -> Self {
+    pub(crate) fn built(template: Template, interpreter: &TargetInterpreter, watch: &Watch) -> Self {
         let Template { snapshot, modules, excluded, loaded, began, elapsed } = template;
-        let mut inputs = Inputs::default();
-        inputs.add(loaded.files, began);
         Self {
             snapshot,
             layers: 0,
             modules,
             excluded,
-            inputs,
+            inputs: Inputs::new(loaded.files, began, watch),
             resolutions: Resolutions::new(&interpreter.sys_path, &loaded.names, began),
             basis: Basis::new(interpreter, loaded.variables),
             build: elapsed,
@@ -49,16 +48,16 @@ impl Current {
     }
 
     /// What `template` is when it was built on top of this one. It has consumed what this one has, and more.
-    pub(crate) fn layered(&self, template: Template, interpreter: &TargetInterpreter) -> Self {
+    pub(crate) fn layered(&self, template: Template, interpreter: &TargetInterpreter, watch: &Watch) -> Self {
         let tried = |name: &String| {
             template.modules.contains(name) || template.excluded.iter().any(|(other, _)| other == name)
         };
         let old_modules = self.modules.iter().filter(|name| !tried(name)).cloned();
         let old_excluded = self.excluded.iter().filter(|(name, _)| !tried(name)).cloned();
         let (modules, excluded) = (old_modules.collect::<Vec<_>>(), old_excluded.collect::<Vec<_>>());
-        let mut layered = Self::built(template, interpreter);
+        let mut layered = Self::built(template, interpreter, watch);
         // What was loaded before the layer began is known as it was then.
-        layered.inputs = self.inputs.clone().merged(layered.inputs);
+        layered.inputs = layered.inputs.after(&self.inputs);
         layered.modules.splice(0..0, modules);
         layered.excluded.splice(0..0, excluded);
         layered.layers = self.layers + 1;
