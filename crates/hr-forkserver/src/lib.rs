@@ -84,9 +84,11 @@ mod effects;
 mod interpreter;
 mod launch;
 pub mod paused;
+mod pools;
 mod processes;
 mod run;
 mod sys;
+mod threads;
 pub mod transaction;
 mod tree;
 

@@ -49,12 +49,14 @@ pub use client::{
     TemplateState, Update,
 };
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
-pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Loaded, Report, SnapshotId};
+pub use snapshot::{
+    Command, FirstParty, ImportFailure, ImportOutcome, Loaded, NativeThread, Report, SnapshotId,
+};
 
 use serde::{Deserialize, Serialize};
 
 /// The version of every message in this crate. Raise it with any change to their shape.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first message of each side of a conversation.
 ///
