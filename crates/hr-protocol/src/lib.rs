@@ -50,7 +50,8 @@ pub use client::{
 };
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
 pub use snapshot::{
-    Command, FirstParty, ImportFailure, ImportOutcome, Loaded, NativeThread, Report, SnapshotId,
+    Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, NativeThread,
+    OpenedFile, Report, SnapshotId,
 };
 
 use serde::{Deserialize, Serialize};

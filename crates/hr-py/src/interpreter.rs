@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Loaded};
+use hr_forkserver::protocol::{
+    Call, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, OpenedFile,
+};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 
@@ -27,6 +29,35 @@ struct CPython {
 
 /// Kind, two details, names of threads, and whether the attempt left traces.
 type Failure = (String, String, String, Vec<String>, bool);
+
+/// `hotreload._template.Loaded`.
+type LoadedTuple = (
+    Vec<OsString>,
+    Vec<(String, OsString)>,
+    Vec<String>,
+    Vec<OsString>,
+    Vec<(OsString, Option<(u64, i64, i64, u64, u64)>)>,
+    Vec<(OsString, bool, Option<Vec<OsString>>)>,
+);
+
+fn described((files, names, absent, variables, opened, listed): LoadedTuple) -> Loaded {
+    let opened = opened.into_iter().map(|(path, stamp)| {
+        let stamp = stamp.map(|(size, modified, changed, inode, device)| FileStamp {
+            size,
+            modified,
+            changed,
+            inode,
+            device,
+        });
+        OpenedFile { path, stamp }
+    });
+    let listed = listed.into_iter().map(|(path, only_distributions, names)| ListedDirectory {
+        path,
+        only_distributions,
+        names,
+    });
+    Loaded { files, names, absent, variables, opened: opened.collect(), listed: listed.collect() }
+}
 
 impl CPython {
     fn try_import(&self, module: &str) -> PyResult<ImportOutcome> {
@@ -71,7 +102,7 @@ impl Interpreter for CPython {
         Python::attach(|py| {
             let loaded = self.template.call_method0(py, "settle").and_then(|loaded| loaded.extract(py));
             match loaded {
-                Ok((files, names, variables)) => Loaded { files, names, variables },
+                Ok(loaded) => described(loaded),
                 Err(error) => {
                     error.print(py);
                     Loaded::default()
