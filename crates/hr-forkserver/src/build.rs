@@ -77,14 +77,23 @@ pub enum Progress {
 enum Waiting {
     /// The current process to be ready.
     Boot,
-    /// A fallback to be ready.
-    Fallback { snapshot: SnapshotId, since: Instant },
+    /// A fork of the current process to be ready.
+    Fork { snapshot: SnapshotId, role: Role, since: Instant },
     /// An import to end.
     Import { since: Instant },
     /// The current process to end, so that its fallback can go on.
     Death,
     /// The heap to be frozen.
     Settle,
+}
+
+/// What a fork of the process under construction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// To go on from if an import fails.
+    Fallback,
+    /// To be the template: it has one thread only, whatever pools the imports have left in the process it came from.
+    Successor,
 }
 
 /// A template under construction.
@@ -95,6 +104,8 @@ pub struct Build {
     current: SnapshotId,
     fallback: Option<SnapshotId>,
     waiting: Waiting,
+    /// Whether imports have left threads in the current process.
+    has_threads: bool,
     tries_left: u32,
     started: Instant,
     began: SystemTime,
@@ -124,6 +135,7 @@ impl Build {
             current,
             fallback: None,
             waiting: Waiting::Boot,
+            has_threads: false,
             tries_left: TRIES,
             started: Instant::now(),
             began: SystemTime::now(),
@@ -154,7 +166,7 @@ impl Build {
         if let Some(fallback) = self.fallback {
             tree.kill(fallback);
         }
-        if let Waiting::Fallback { snapshot, .. } = self.waiting {
+        if let Waiting::Fork { snapshot, .. } = self.waiting {
             tree.kill(snapshot);
         }
     }
@@ -168,16 +180,13 @@ impl Build {
                 tree.tell(self.current, &Command::Prepare(preparation));
                 self.advance(tree)
             }
-            (TreeEvent::Ready(id), Waiting::Fallback { snapshot, since }) if *id == snapshot => {
-                if let Some(old) = self.fallback.replace(snapshot) {
-                    tree.retire(old);
-                }
-                self.transaction.forked(since.elapsed());
-                self.advance(tree)
+            (TreeEvent::Ready(id), Waiting::Fork { snapshot, role, since }) if *id == snapshot => {
+                self.forked(tree, snapshot, role, since)
             }
-            (TreeEvent::Imported { snapshot, elapsed, outcome }, Waiting::Import { .. })
+            (TreeEvent::Imported { snapshot, elapsed, outcome, threads }, Waiting::Import { .. })
                 if *snapshot == self.current && !self.timed_out =>
             {
+                self.has_threads = *threads > 0;
                 self.imported(tree, *elapsed, outcome)
             }
             (TreeEvent::Settled { snapshot, loaded }, Waiting::Settle) if *snapshot == self.current => {
@@ -190,20 +199,49 @@ impl Build {
 
     fn advance(&mut self, tree: &mut SnapshotTree) -> Progress {
         match self.transaction.step() {
-            Step::Fork => match tree.fork(self.current) {
-                Ok(snapshot) => self.waiting = Waiting::Fallback { snapshot, since: Instant::now() },
-                Err(error) => return Progress::Finished(Err(error.into())),
-            },
+            Step::Fork => return self.fork(tree, Role::Fallback),
             Step::Import(module) => {
                 tree.tell(self.current, &Command::Import { module: module.to_owned() });
                 self.waiting = Waiting::Import { since: Instant::now() };
             }
+            Step::Finished if self.has_threads => return self.fork(tree, Role::Successor),
             Step::Finished => {
                 tree.tell(self.current, &Command::Settle);
                 self.waiting = Waiting::Settle;
             }
         }
         Progress::Working
+    }
+
+    fn fork(&mut self, tree: &mut SnapshotTree, role: Role) -> Progress {
+        match tree.fork(self.current) {
+            Ok(snapshot) => self.waiting = Waiting::Fork { snapshot, role, since: Instant::now() },
+            Err(error) => return Progress::Finished(Err(error.into())),
+        }
+        Progress::Working
+    }
+
+    fn forked(
+        &mut self,
+        tree: &mut SnapshotTree,
+        snapshot: SnapshotId,
+        role: Role,
+        since: Instant,
+    ) -> Progress {
+        match role {
+            Role::Fallback => {
+                if let Some(old) = self.fallback.replace(snapshot) {
+                    tree.retire(old);
+                }
+                self.transaction.forked(since.elapsed());
+            }
+            Role::Successor => {
+                tree.retire(self.current);
+                self.current = snapshot;
+                self.has_threads = false;
+            }
+        }
+        self.advance(tree)
     }
 
     fn imported(&mut self, tree: &mut SnapshotTree, elapsed: Duration, outcome: &ImportOutcome) -> Progress {
@@ -264,13 +302,13 @@ impl Build {
             self.transaction.fallback_lost();
         }
         match self.waiting {
-            Waiting::Fallback { snapshot, .. } if snapshot == id => self.retry(tree, status, Self::advance),
+            Waiting::Fork { snapshot, .. } if snapshot == id => self.retry(tree, status, Self::advance),
             _ => Progress::Working,
         }
     }
 
     fn current_died(&mut self, tree: &mut SnapshotTree, status: ExitStatus) -> Progress {
-        if let Waiting::Fallback { snapshot, .. } = self.waiting {
+        if let Waiting::Fork { snapshot, .. } = self.waiting {
             // It may be whole, but nobody knows yet.
             tree.kill(snapshot);
         }
@@ -291,6 +329,7 @@ impl Build {
             return Progress::Finished(Err(BuildError::Interpreter(status)));
         };
         self.current = fallback;
+        self.has_threads = false;
         self.transaction.rolled_back();
         if innocent { self.retry(tree, status, Self::advance) } else { self.advance(tree) }
     }

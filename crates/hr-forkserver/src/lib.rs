@@ -82,9 +82,11 @@ mod effects;
 mod interpreter;
 mod launch;
 pub mod paused;
+mod pools;
 mod processes;
 mod run;
 mod sys;
+mod threads;
 pub mod transaction;
 mod tree;
 

@@ -59,6 +59,12 @@ impl Instructions {
                 self.instruct("hang");
             }
             ("chdir", to) => std::env::set_current_dir(to).unwrap(),
+            ("thread", name) => {
+                let park = || loop {
+                    std::thread::park();
+                };
+                std::thread::Builder::new().name(name.to_owned()).spawn(park).unwrap();
+            }
             ("listen", _) => std::mem::forget(TcpListener::bind("127.0.0.1:0").unwrap()),
             _ => {}
         }
