@@ -76,7 +76,7 @@ pub enum Progress {
     /// More events are needed.
     Working,
     /// It is over.
-    Finished(Result<Template, BuildError>),
+    Finished(Result<Box<Template>, BuildError>),
 }
 
 /// What the build waits for.
@@ -259,14 +259,14 @@ impl Build {
         }
         let transaction = &self.transaction;
         let excluded = transaction.excluded().map(|(module, cause)| (module.to_owned(), cause.clone()));
-        Progress::Finished(Ok(Template {
+        Progress::Finished(Ok(Box::new(Template {
             snapshot: self.current,
             modules: transaction.modules().map(str::to_owned).collect(),
             excluded: excluded.collect(),
             loaded,
             began: self.began,
             elapsed: self.started.elapsed(),
-        }))
+        })))
     }
 
     fn died(&mut self, tree: &mut SnapshotTree, id: SnapshotId, status: ExitStatus) -> Progress {

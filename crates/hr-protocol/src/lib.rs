@@ -51,7 +51,10 @@ pub use client::{
 };
 pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
-pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Loaded, Report, SnapshotId};
+pub use snapshot::{
+    Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, OpenedFile,
+    Report, SnapshotId,
+};
 
 use serde::{Deserialize, Serialize};
 

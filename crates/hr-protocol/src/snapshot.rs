@@ -122,10 +122,52 @@ pub struct Loaded {
     /// Top-level modules and packages, and the file each was found as. Without those that the interpreter loads at
     /// startup or has built in.
     pub names: Vec<(String, OsString)>,
+    /// Top-level modules that imports have asked for and not found.
+    pub absent: Vec<String>,
     /// Environment variables that imports have read.
     pub variables: Vec<OsString>,
+    /// Other files that imports have opened.
+    pub opened: Vec<OpenedFile>,
+    /// Directories that imports have listed.
+    pub listed: Vec<ListedDirectory>,
     /// What imports have cost, if that was asked for.
     pub profile: Option<Box<ImportProfile>>,
+}
+
+/// A file that an import has opened, or tried to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedFile {
+    /// Its absolute path.
+    pub path: OsString,
+    /// Its state at that moment; none if there was no such file.
+    pub stamp: Option<FileStamp>,
+}
+
+/// What the file system says of a file without its being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStamp {
+    /// In bytes.
+    pub size: u64,
+    /// Time of modification, in nanoseconds since 1970.
+    pub modified: i64,
+    /// Time of the last change of the inode, in nanoseconds since 1970. Catches what keeps the time of modification:
+    /// `cp -p`, `mv`, `touch -r`.
+    pub changed: i64,
+    /// Number within the device.
+    pub inode: u64,
+    /// The device.
+    pub device: u64,
+}
+
+/// A directory that an import has listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedDirectory {
+    /// Its absolute path.
+    pub path: OsString,
+    /// Whether only installed distributions were looked for (`*.dist-info`, `*.egg-info`).
+    pub only_distributions: bool,
+    /// The names that mattered, sorted; none if it could not be listed.
+    pub names: Option<Vec<OsString>>,
 }
 
 /// How an import went.

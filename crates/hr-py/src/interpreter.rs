@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 
 use hr_forkserver::protocol::{
-    Call, EnvironmentRead, FirstParty, ImportFailure, ImportOutcome, ImportProfile, Loaded, ProfiledImport,
+    Call, EnvironmentRead, FileStamp, FirstParty, ImportFailure, ImportOutcome, ImportProfile,
+    ListedDirectory, Loaded, OpenedFile, ProfiledImport,
 };
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
@@ -30,9 +31,6 @@ struct CPython {
 /// Kind, two details, names of threads, and whether the attempt left traces.
 type Failure = (String, String, String, Vec<String>, bool);
 
-/// What `Template.settle` returns: files, top-level names, variables, and what imports have cost.
-type Settled = (Vec<OsString>, Vec<(String, OsString)>, Vec<OsString>, Option<Profile>);
-
 /// Imports, and environment variables with those who read them.
 type Profile = (Vec<Import>, Vec<(OsString, Vec<String>)>);
 
@@ -54,6 +52,44 @@ fn import_profile((imports, reads): Profile) -> ImportProfile {
     );
     let reads = reads.into_iter().map(|(variable, modules)| EnvironmentRead { variable, modules });
     ImportProfile { imports: imports.collect(), reads: reads.collect(), attempts: Vec::new() }
+}
+
+/// `hotreload._template.Loaded`.
+type LoadedTuple = (
+    Vec<OsString>,
+    Vec<(String, OsString)>,
+    Vec<String>,
+    Vec<OsString>,
+    Vec<(OsString, Option<(u64, i64, i64, u64, u64)>)>,
+    Vec<(OsString, bool, Option<Vec<OsString>>)>,
+    Option<Profile>,
+);
+
+fn described((files, names, absent, variables, opened, listed, profile): LoadedTuple) -> Loaded {
+    let opened = opened.into_iter().map(|(path, stamp)| {
+        let stamp = stamp.map(|(size, modified, changed, inode, device)| FileStamp {
+            size,
+            modified,
+            changed,
+            inode,
+            device,
+        });
+        OpenedFile { path, stamp }
+    });
+    let listed = listed.into_iter().map(|(path, only_distributions, names)| ListedDirectory {
+        path,
+        only_distributions,
+        names,
+    });
+    Loaded {
+        files,
+        names,
+        absent,
+        variables,
+        opened: opened.collect(),
+        listed: listed.collect(),
+        profile: profile.map(import_profile).map(Box::new),
+    }
 }
 
 impl CPython {
@@ -104,11 +140,9 @@ impl Interpreter for CPython {
 
     fn settle(&mut self) -> Loaded {
         Python::attach(|py| {
-            let settled = self.template.call_method0(py, "settle");
-            match settled.and_then(|settled| settled.extract::<Settled>(py)) {
-                Ok((files, names, variables, profile)) => {
-                    Loaded { files, names, variables, profile: profile.map(import_profile).map(Box::new) }
-                }
+            let loaded = self.template.call_method0(py, "settle").and_then(|loaded| loaded.extract(py));
+            match loaded {
+                Ok(loaded) => described(loaded),
                 Err(error) => {
                     error.print(py);
                     Loaded::default()

@@ -79,7 +79,7 @@ impl Supervisor {
             Request::Stop { run } => self.stop(run, answer),
             Request::Update => {
                 self.refresh.request(Purpose::Update(answer));
-                let done = self.refresh.advance();
+                let done = self.refresh.advance(&mut self.tree);
                 self.refreshed(done);
             }
             Request::Status => {
@@ -90,7 +90,7 @@ impl Supervisor {
                 self.answers.send(answer, &reply);
             }
             Request::Profile => {
-                let reply = match self.refresh.profile() {
+                let reply = match self.refresh.profile(&self.tree) {
                     Some(profile) => Reply::Profile(profile.clone()),
                     None => invalid("the project was not opened with a profile of its imports"),
                 };
@@ -139,7 +139,7 @@ impl Supervisor {
                 self.refresh.request(Purpose::Revive(Box::new(pending.call.context.clone())));
             }
         }
-        let done = self.refresh.advance();
+        let done = self.refresh.advance(&mut self.tree);
         self.refreshed(done);
     }
 
@@ -187,7 +187,7 @@ impl Supervisor {
                 self.reporter.printed(bytes);
             }
             TreeEvent::Died { snapshot, status }
-                if self.refresh.template() == Some(*snapshot) && self.closing.is_none() =>
+                if self.refresh.served(*snapshot) && self.closing.is_none() =>
             {
                 self.reporter.template_died(describe(*status));
             }

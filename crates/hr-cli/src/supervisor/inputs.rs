@@ -7,46 +7,40 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use hr_forkserver::protocol::{FileStamp, OpenedFile};
+
 /// How far the time stamp of a file may lie behind the clock: one tick of the kernel's, at the slowest `HZ` of 100.
 const CLOCK_TICK: Duration = Duration::from_millis(10);
 
-/// What the file system says of a file without its being read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    size: u64,
-    modified: (i64, i64),
-    /// Catches what keeps the modification time: `cp -p`, `mv`, `touch -r`.
-    changed: (i64, i64),
-    inode: u64,
-    device: u64,
+/// In a second.
+const NANOSECONDS: i64 = 1_000_000_000;
+
+/// The state of `file`; none if there is no such file.
+pub(super) fn stamp_of(file: &OsStr) -> Option<FileStamp> {
+    let metadata = fs::metadata(file).ok()?;
+    let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(NANOSECONDS).saturating_add(rest);
+    Some(FileStamp {
+        size: metadata.size(),
+        modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+        changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        inode: metadata.ino(),
+        device: metadata.dev(),
+    })
 }
 
-impl Stamp {
-    pub(super) fn of(file: &OsStr) -> Option<Self> {
-        let metadata = fs::metadata(file).ok()?;
-        Some(Self {
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-            device: metadata.dev(),
-        })
-    }
-
-    /// Whether the file was last written before `moment`, beyond doubt.
-    pub(super) fn is_older_than(self, moment: SystemTime) -> bool {
-        let since_epoch = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let limit = since_epoch.saturating_sub(CLOCK_TICK);
-        let limit = (i64::try_from(limit.as_secs()).unwrap_or(i64::MAX), i64::from(limit.subsec_nanos()));
-        self.modified < limit && self.changed < limit
-    }
+/// Whether the file was last written before `moment`, beyond doubt.
+pub(super) fn is_older_than(stamp: FileStamp, moment: SystemTime) -> bool {
+    let since_epoch = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let limit = since_epoch.saturating_sub(CLOCK_TICK);
+    let limit = i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX);
+    stamp.modified < limit && stamp.changed < limit
 }
 
 /// What is known of a file that a template has loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     /// It was in this state from before the template began until after it was loaded.
-    Stamp(Stamp),
+    Stamp(FileStamp),
     /// There is no such file. Some modules name a file that never was, or one inside an archive.
     Absent,
     /// It was written or removed while the template may have been reading it; nobody can tell what was read.
@@ -55,10 +49,10 @@ enum Known {
 
 impl Known {
     fn of(file: &OsString, began: SystemTime) -> Self {
-        let stamp = Stamp::of(file);
+        let stamp = stamp_of(file);
         // When a file went away is in the time stamp of its directory.
-        let witness = stamp.or_else(|| Stamp::of(Path::new(file).parent()?.as_os_str()));
-        match (stamp, witness.is_none_or(|witness| witness.is_older_than(began))) {
+        let witness = stamp.or_else(|| stamp_of(Path::new(file).parent()?.as_os_str()));
+        match (stamp, witness.is_none_or(|witness| is_older_than(witness, began))) {
             (_, false) => Self::Unsettled,
             (Some(stamp), true) => Self::Stamp(stamp),
             (None, true) => Self::Absent,
@@ -67,8 +61,8 @@ impl Known {
 
     fn still_holds(self, file: &OsString) -> bool {
         match self {
-            Self::Stamp(stamp) => Stamp::of(file) == Some(stamp),
-            Self::Absent => Stamp::of(file).is_none(),
+            Self::Stamp(stamp) => stamp_of(file) == Some(stamp),
+            Self::Absent => stamp_of(file).is_none(),
             Self::Unsettled => false,
         }
     }
@@ -88,12 +82,16 @@ impl Inputs {
         }
     }
 
-    /// These, and those of `later` that are not among them.
-    pub(crate) fn merged(mut self, later: Self) -> Self {
-        for (file, known) in later.files {
-            self.files.entry(file).or_insert(known);
+    /// Adds files whose state was seen when they were opened.
+    pub(crate) fn add_opened(&mut self, files: Vec<OpenedFile>) {
+        for OpenedFile { path, stamp } in files {
+            self.files.entry(path).or_insert(stamp.map_or(Known::Absent, Known::Stamp));
         }
-        self
+    }
+
+    /// Whether `file` is one of them.
+    pub(crate) fn contains(&self, file: &OsString) -> bool {
+        self.files.contains_key(file)
     }
 
     /// Whether every file is what was loaded. Costs one `stat` a file.

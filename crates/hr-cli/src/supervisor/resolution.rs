@@ -10,17 +10,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::inputs::Stamp;
+use hr_forkserver::protocol::FileStamp;
+
+use super::inputs::{is_older_than, stamp_of};
 
 /// The directories of `sys.path`, and the top-level names a template has loaded from them.
 #[derive(Debug)]
 pub(crate) struct Resolutions {
     sys_path: Vec<PathBuf>,
-    /// The directory of `sys.path` that each name was found in, and whether as a package.
-    names: BTreeMap<String, Found>,
+    /// The directory of `sys.path` that each name was found in, and whether as a package; none if it was not found.
+    names: BTreeMap<String, Option<Found>>,
     /// Each directory as it was when all names were last seen to resolve as they did; `None` if it may have changed
     /// since without its showing.
-    seen: RefCell<Vec<Option<Stamp>>>,
+    seen: RefCell<Vec<Option<FileStamp>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +32,16 @@ struct Found {
 }
 
 impl Resolutions {
-    /// Takes note of `names`, each with the file it was found as, in a search of `sys_path`.
+    /// Takes note of `names`, each with the file it was found as, and of `absent` ones, in a search of `sys_path`.
     ///
     /// Names that a search of directories does not find there (frozen, or of a finder of their own) are left out, unless
     /// it may be that they have moved since the template `began` to import.
-    pub(crate) fn new(sys_path: &[OsString], names: &[(String, OsString)], began: SystemTime) -> Self {
+    pub(crate) fn new(
+        sys_path: &[OsString],
+        names: &[(String, OsString)],
+        absent: &[String],
+        began: SystemTime,
+    ) -> Self {
         let sys_path: Vec<PathBuf> = sys_path.iter().map(PathBuf::from).collect();
         let loaded = names.iter().filter_map(|(name, file)| {
             let file = Path::new(file);
@@ -42,25 +49,30 @@ impl Resolutions {
                 file.parent() == Some(directory) || file.parent() == Some(&directory.join(name))
             })?;
             let package = file.parent() != Some(&sys_path[directory]);
-            Some((name.clone(), Found { directory, package }))
+            Some((name.clone(), Some(Found { directory, package })))
         });
-        let names = loaded.collect();
+        let names = absent.iter().map(|name| (name.clone(), None)).chain(loaded).collect();
         let seen = RefCell::new(vec![None; sys_path.len()]);
         let mut resolutions = Self { sys_path, names, seen };
-        let stamps = resolutions.sys_path.iter().map(|path| Stamp::of(path.as_os_str()));
-        if stamps.flatten().all(|stamp| stamp.is_older_than(began)) {
+        let stamps = resolutions.sys_path.iter().map(|path| stamp_of(path.as_os_str()));
+        if stamps.flatten().all(|stamp| is_older_than(stamp, began)) {
             let now = resolutions.resolve();
-            resolutions.names.retain(|name, found| now.get(name) == Some(found));
+            resolutions.names.retain(|name, found| now.get(name) == found.as_ref());
         }
         resolutions
+    }
+
+    /// Whether it is known where `name` is found.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.names.contains_key(name)
     }
 
     /// The names that would be found elsewhere now.
     pub(crate) fn moved(&self) -> Vec<String> {
         let now = SystemTime::now();
-        let settled = |stamp: Stamp| stamp.is_older_than(now).then_some(stamp);
+        let settled = |stamp: FileStamp| is_older_than(stamp, now).then_some(stamp);
         let stamps: Vec<_> =
-            self.sys_path.iter().map(|path| Stamp::of(path.as_os_str()).and_then(settled)).collect();
+            self.sys_path.iter().map(|path| stamp_of(path.as_os_str()).and_then(settled)).collect();
         // A directory that does not exist has no stamp and is looked at each time; there are few.
         let unchanged =
             stamps.iter().zip(self.seen.borrow().iter()).all(|(now, seen)| now.is_some() && now == seen);
@@ -71,7 +83,7 @@ impl Resolutions {
         let moved: Vec<_> = self
             .names
             .iter()
-            .filter(|(name, found)| resolved.get(*name) != Some(found))
+            .filter(|(name, found)| resolved.get(*name) != found.as_ref())
             .map(|(name, _)| name.clone())
             .collect();
         if moved.is_empty() {
@@ -135,7 +147,8 @@ mod tests {
             ("made_up".to_owned(), "/nowhere/made_up.py".into()),
         ];
         let later = SystemTime::now() + std::time::Duration::from_mins(1);
-        let resolutions = Resolutions::new(&sys_path, &names, later);
+        let absent = ["accelerator".to_owned()];
+        let resolutions = Resolutions::new(&sys_path, &names, &absent, later);
         assert_eq!(resolutions.moved(), Vec::<String>::new());
 
         // Neither of these is found before what was loaded.
@@ -147,5 +160,8 @@ mod tests {
         fs::create_dir(path("library/module")).unwrap();
         fs::write(path("library/module/__init__.py"), "").unwrap();
         assert_eq!(resolutions.moved(), ["module", "package"]);
+
+        fs::write(path("library/accelerator.cpython-312-x86_64-linux-gnu.so"), "").unwrap();
+        assert_eq!(resolutions.moved(), ["accelerator", "module", "package"], "it was asked for in vain");
     }
 }

@@ -63,7 +63,7 @@ impl Supervisor {
     }
 
     pub(crate) fn finish(&mut self, mut build: Build) -> Template {
-        self.until(|tree, event| {
+        *self.until(|tree, event| {
             build.expired(tree);
             match build.handle(tree, event?) {
                 Progress::Working => None,
