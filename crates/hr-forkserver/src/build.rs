@@ -1,11 +1,10 @@
 //! Building a template: a [`Transaction`] carried out by processes.
 
-use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use hr_protocol::{
-    AttemptEnd, Command, ExitStatus, FailedAttempt, FirstParty, ImportOutcome, Loaded, SnapshotId,
+    AttemptEnd, Command, ExitStatus, FailedAttempt, ImportOutcome, Loaded, Preparation, SnapshotId,
 };
 use thiserror::Error;
 
@@ -21,16 +20,10 @@ const TRIES: u32 = 3;
 pub struct Plan {
     /// Modules to import, in order.
     pub modules: Vec<String>,
-    /// `sys.argv`.
-    pub argv: Vec<OsString>,
-    /// `sys.path`.
-    pub sys_path: Vec<OsString>,
-    /// What must not be imported.
-    pub first_party: FirstParty,
+    /// What the process must know before it imports.
+    pub preparation: Preparation,
     /// How long one import may take.
     pub import_limit: Duration,
-    /// Whether imports are measured one by one.
-    pub profile: bool,
 }
 
 /// A snapshot with its modules imported, ready to be forked into runs.
@@ -84,14 +77,23 @@ pub enum Progress {
 enum Waiting {
     /// The current process to be ready.
     Boot,
-    /// A fallback to be ready.
-    Fallback { snapshot: SnapshotId, since: Instant },
+    /// A fork of the current process to be ready.
+    Fork { snapshot: SnapshotId, role: Role, since: Instant },
     /// An import to end.
     Import { since: Instant },
     /// The current process to end, so that its fallback can go on.
     Death,
     /// The heap to be frozen.
     Settle,
+}
+
+/// What a fork of the process under construction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// To go on from if an import fails.
+    Fallback,
+    /// To be the template: it has one thread only, whatever pools the imports have left in the process it came from.
+    Successor,
 }
 
 /// A template under construction.
@@ -102,6 +104,8 @@ pub struct Build {
     current: SnapshotId,
     fallback: Option<SnapshotId>,
     waiting: Waiting,
+    /// Whether imports have left threads in the current process.
+    has_threads: bool,
     tries_left: u32,
     started: Instant,
     began: SystemTime,
@@ -131,6 +135,7 @@ impl Build {
             current,
             fallback: None,
             waiting: Waiting::Boot,
+            has_threads: false,
             tries_left: TRIES,
             started: Instant::now(),
             began: SystemTime::now(),
@@ -161,7 +166,7 @@ impl Build {
         if let Some(fallback) = self.fallback {
             tree.kill(fallback);
         }
-        if let Waiting::Fallback { snapshot, .. } = self.waiting {
+        if let Waiting::Fork { snapshot, .. } = self.waiting {
             tree.kill(snapshot);
         }
     }
@@ -171,27 +176,17 @@ impl Build {
         match (event, self.waiting) {
             (TreeEvent::Ready(id), Waiting::Boot) if *id == self.current => {
                 self.began = SystemTime::now();
-                tree.tell(
-                    self.current,
-                    &Command::Prepare {
-                        argv: self.plan.argv.clone(),
-                        sys_path: self.plan.sys_path.clone(),
-                        first_party: self.plan.first_party.clone(),
-                        profile: self.plan.profile,
-                    },
-                );
+                let preparation = Box::new(self.plan.preparation.clone());
+                tree.tell(self.current, &Command::Prepare(preparation));
                 self.advance(tree)
             }
-            (TreeEvent::Ready(id), Waiting::Fallback { snapshot, since }) if *id == snapshot => {
-                if let Some(old) = self.fallback.replace(snapshot) {
-                    tree.retire(old);
-                }
-                self.transaction.forked(since.elapsed());
-                self.advance(tree)
+            (TreeEvent::Ready(id), Waiting::Fork { snapshot, role, since }) if *id == snapshot => {
+                self.forked(tree, snapshot, role, since)
             }
-            (TreeEvent::Imported { snapshot, elapsed, outcome }, Waiting::Import { .. })
+            (TreeEvent::Imported { snapshot, elapsed, outcome, threads }, Waiting::Import { .. })
                 if *snapshot == self.current && !self.timed_out =>
             {
+                self.has_threads = *threads > 0;
                 self.imported(tree, *elapsed, outcome)
             }
             (TreeEvent::Settled { snapshot, loaded }, Waiting::Settle) if *snapshot == self.current => {
@@ -204,20 +199,49 @@ impl Build {
 
     fn advance(&mut self, tree: &mut SnapshotTree) -> Progress {
         match self.transaction.step() {
-            Step::Fork => match tree.fork(self.current) {
-                Ok(snapshot) => self.waiting = Waiting::Fallback { snapshot, since: Instant::now() },
-                Err(error) => return Progress::Finished(Err(error.into())),
-            },
+            Step::Fork => return self.fork(tree, Role::Fallback),
             Step::Import(module) => {
                 tree.tell(self.current, &Command::Import { module: module.to_owned() });
                 self.waiting = Waiting::Import { since: Instant::now() };
             }
+            Step::Finished if self.has_threads => return self.fork(tree, Role::Successor),
             Step::Finished => {
                 tree.tell(self.current, &Command::Settle);
                 self.waiting = Waiting::Settle;
             }
         }
         Progress::Working
+    }
+
+    fn fork(&mut self, tree: &mut SnapshotTree, role: Role) -> Progress {
+        match tree.fork(self.current) {
+            Ok(snapshot) => self.waiting = Waiting::Fork { snapshot, role, since: Instant::now() },
+            Err(error) => return Progress::Finished(Err(error.into())),
+        }
+        Progress::Working
+    }
+
+    fn forked(
+        &mut self,
+        tree: &mut SnapshotTree,
+        snapshot: SnapshotId,
+        role: Role,
+        since: Instant,
+    ) -> Progress {
+        match role {
+            Role::Fallback => {
+                if let Some(old) = self.fallback.replace(snapshot) {
+                    tree.retire(old);
+                }
+                self.transaction.forked(since.elapsed());
+            }
+            Role::Successor => {
+                tree.retire(self.current);
+                self.current = snapshot;
+                self.has_threads = false;
+            }
+        }
+        self.advance(tree)
     }
 
     fn imported(&mut self, tree: &mut SnapshotTree, elapsed: Duration, outcome: &ImportOutcome) -> Progress {
@@ -278,13 +302,13 @@ impl Build {
             self.transaction.fallback_lost();
         }
         match self.waiting {
-            Waiting::Fallback { snapshot, .. } if snapshot == id => self.retry(tree, status, Self::advance),
+            Waiting::Fork { snapshot, .. } if snapshot == id => self.retry(tree, status, Self::advance),
             _ => Progress::Working,
         }
     }
 
     fn current_died(&mut self, tree: &mut SnapshotTree, status: ExitStatus) -> Progress {
-        if let Waiting::Fallback { snapshot, .. } = self.waiting {
+        if let Waiting::Fork { snapshot, .. } = self.waiting {
             // It may be whole, but nobody knows yet.
             tree.kill(snapshot);
         }
@@ -305,6 +329,7 @@ impl Build {
             return Progress::Finished(Err(BuildError::Interpreter(status)));
         };
         self.current = fallback;
+        self.has_threads = false;
         self.transaction.rolled_back();
         if innocent { self.retry(tree, status, Self::advance) } else { self.advance(tree) }
     }

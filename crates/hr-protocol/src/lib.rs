@@ -52,14 +52,14 @@ pub use client::{
 pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
 pub use snapshot::{
-    Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, OpenedFile,
-    Report, SnapshotId,
+    Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, NativeThread,
+    OpenedFile, Preparation, Report, SnapshotId,
 };
 
 use serde::{Deserialize, Serialize};
 
 /// The version of every message in this crate. Raise it with any change to their shape.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first message of each side of a conversation.
 ///

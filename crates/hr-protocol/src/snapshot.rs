@@ -1,5 +1,6 @@
 //! The conversation of a supervisor and a paused process.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
@@ -14,16 +15,7 @@ pub struct SnapshotId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Look for modules here, and keep first-party ones out. Not answered: it cannot fail.
-    Prepare {
-        /// `sys.argv`.
-        argv: Vec<OsString>,
-        /// `sys.path`.
-        sys_path: Vec<OsString>,
-        /// What must never be imported.
-        first_party: FirstParty,
-        /// Whether imports are to be measured one by one.
-        profile: bool,
-    },
+    Prepare(Box<Preparation>),
     /// Import one module. Answered by [`Report::Imported`].
     Import {
         /// Its absolute name.
@@ -58,6 +50,19 @@ pub enum Command {
     },
 }
 
+/// What a process must know before it imports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// `sys.argv`.
+    pub argv: Vec<OsString>,
+    /// `sys.path`.
+    pub sys_path: Vec<OsString>,
+    /// What must never be imported.
+    pub first_party: FirstParty,
+    /// Whether imports are to be measured one by one.
+    pub profile: bool,
+}
+
 /// What a paused process tells its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
@@ -76,6 +81,8 @@ pub enum Report {
         micros: u64,
         /// How it went.
         outcome: ImportOutcome,
+        /// How many threads the process has beside the one that reports: pools that survive a fork.
+        threads: usize,
     },
     /// The heap is frozen.
     Settled(Loaded),
@@ -207,6 +214,11 @@ pub enum ImportFailure {
         /// Their names.
         names: Vec<String>,
     },
+    /// The import left threads running that Python does not know of, and whose library would miss them after a fork.
+    NativeThreads {
+        /// All of them.
+        threads: Vec<NativeThread>,
+    },
     /// The import left processes running, which all runs would share.
     Processes {
         /// Their ids.
@@ -223,6 +235,15 @@ pub enum ImportFailure {
     Signals,
 }
 
+/// A thread that native code has started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeThread {
+    /// What it calls itself. At most 15 bytes.
+    pub name: String,
+    /// The shared library that it belongs to, if that could be found out.
+    pub library: Option<String>,
+}
+
 impl std::fmt::Display for ImportFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -231,6 +252,7 @@ impl std::fmt::Display for ImportFailure {
             Self::Raised { type_name, message } => write!(f, "raises {type_name}: {message}"),
             Self::FirstParty { module } => write!(f, "imports first-party module {module}"),
             Self::Threads { names } => write!(f, "leaves threads running: {}", names.join(", ")),
+            Self::NativeThreads { threads } => write!(f, "leaves native threads {}", owners(threads)),
             Self::Processes { pids } if pids.len() == 1 => f.write_str("leaves a process running"),
             Self::Processes { pids } => write!(f, "leaves {} processes running", pids.len()),
             Self::Listens => f.write_str("leaves a socket that listens"),
@@ -238,6 +260,16 @@ impl std::fmt::Display for ImportFailure {
             Self::Signals => f.write_str("changes how signals are handled"),
         }
     }
+}
+
+/// Whose threads keep running, each library once.
+fn owners(threads: &[NativeThread]) -> String {
+    let libraries: BTreeSet<_> = threads.iter().filter_map(|thread| thread.library.as_deref()).collect();
+    if libraries.is_empty() {
+        let names: BTreeSet<_> = threads.iter().map(|thread| thread.name.as_str()).collect();
+        return format!("running: {}", Vec::from_iter(names).join(", "));
+    }
+    format!("of {} running", Vec::from_iter(libraries).join(" and "))
 }
 
 /// How to tell the project's own modules from others.

@@ -1,15 +1,11 @@
 //! CPython as the fork server's interpreter.
 
-use std::ffi::OsString;
-
-use hr_forkserver::protocol::{
-    Call, EnvironmentRead, FileStamp, FirstParty, ImportFailure, ImportOutcome, ImportProfile,
-    ListedDirectory, Loaded, OpenedFile, ProfiledImport,
-};
+use hr_forkserver::protocol::{Call, ImportFailure, ImportOutcome, Loaded, Preparation};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 
 use crate::job::Job;
+use crate::loaded::PythonLoaded;
 use crate::sys;
 
 /// Exit code of a process in which Python could not even begin to carry out a call.
@@ -30,67 +26,6 @@ struct CPython {
 
 /// Kind, two details, names of threads, and whether the attempt left traces.
 type Failure = (String, String, String, Vec<String>, bool);
-
-/// Imports, and environment variables with those who read them.
-type Profile = (Vec<Import>, Vec<(OsString, Vec<String>)>);
-
-/// Module, parent, start, duration, memory, threads, descriptors, failed: as in [`ProfiledImport`].
-type Import = (String, Option<u32>, u64, u64, i64, Vec<String>, Vec<String>, bool);
-
-fn import_profile((imports, reads): Profile) -> ImportProfile {
-    let imports = imports.into_iter().map(
-        |(module, parent, start_micros, micros, memory, threads, descriptors, failed)| ProfiledImport {
-            module,
-            parent,
-            start_micros,
-            micros,
-            memory,
-            threads,
-            descriptors,
-            failed,
-        },
-    );
-    let reads = reads.into_iter().map(|(variable, modules)| EnvironmentRead { variable, modules });
-    ImportProfile { imports: imports.collect(), reads: reads.collect(), attempts: Vec::new() }
-}
-
-/// `hotreload._template.Loaded`.
-type LoadedTuple = (
-    Vec<OsString>,
-    Vec<(String, OsString)>,
-    Vec<String>,
-    Vec<OsString>,
-    Vec<(OsString, Option<(u64, i64, i64, u64, u64)>)>,
-    Vec<(OsString, bool, Option<Vec<OsString>>)>,
-    Option<Profile>,
-);
-
-fn described((files, names, absent, variables, opened, listed, profile): LoadedTuple) -> Loaded {
-    let opened = opened.into_iter().map(|(path, stamp)| {
-        let stamp = stamp.map(|(size, modified, changed, inode, device)| FileStamp {
-            size,
-            modified,
-            changed,
-            inode,
-            device,
-        });
-        OpenedFile { path, stamp }
-    });
-    let listed = listed.into_iter().map(|(path, only_distributions, names)| ListedDirectory {
-        path,
-        only_distributions,
-        names,
-    });
-    Loaded {
-        files,
-        names,
-        absent,
-        variables,
-        opened: opened.collect(),
-        listed: listed.collect(),
-        profile: profile.map(import_profile).map(Box::new),
-    }
-}
 
 impl CPython {
     fn try_import(&self, module: &str) -> PyResult<ImportOutcome> {
@@ -113,18 +48,11 @@ impl CPython {
 }
 
 impl Interpreter for CPython {
-    fn prepare(
-        &mut self,
-        argv: Vec<OsString>,
-        sys_path: Vec<OsString>,
-        first_party: FirstParty,
-        profile: bool,
-    ) {
-        let FirstParty { paths, modules } = first_party;
+    fn prepare(&mut self, preparation: Preparation) {
+        let Preparation { argv, sys_path, first_party, profile } = preparation;
+        let arguments = (argv, sys_path, first_party.paths, first_party.modules, profile);
         Python::attach(|py| {
-            let prepared =
-                self.template.call_method1(py, "prepare", (argv, sys_path, paths, modules, profile));
-            if let Err(error) = prepared {
+            if let Err(error) = self.template.call_method1(py, "prepare", arguments) {
                 // Its output is the supervisor's to report.
                 error.print(py);
             }
@@ -140,9 +68,9 @@ impl Interpreter for CPython {
 
     fn settle(&mut self) -> Loaded {
         Python::attach(|py| {
-            let loaded = self.template.call_method0(py, "settle").and_then(|loaded| loaded.extract(py));
-            match loaded {
-                Ok(loaded) => described(loaded),
+            let settled = self.template.call_method0(py, "settle");
+            match settled.and_then(|settled| settled.extract::<PythonLoaded>(py)) {
+                Ok(loaded) => loaded.into(),
                 Err(error) => {
                     error.print(py);
                     Loaded::default()

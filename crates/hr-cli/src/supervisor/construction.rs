@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{FirstParty, SnapshotId, TargetInterpreter};
+use hr_forkserver::protocol::{FirstParty, Preparation, SnapshotId, TargetInterpreter};
 use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
 
@@ -29,24 +29,23 @@ pub(crate) struct Construction {
 }
 
 impl Construction {
-    /// Begins to import `modules` at `site`, whose context is `interpreter`'s, and measures that if `profile` says so.
+    /// Begins to import `modules` at `site`, whose context is `interpreter`'s.
     pub(crate) fn begin(
         tree: &mut SnapshotTree,
         site: Site,
         interpreter: &TargetInterpreter,
         modules: Vec<String>,
         first_party: FirstParty,
-        mask: SigSet,
         profile: bool,
+        mask: SigSet,
     ) -> Result<Self, BuildError> {
-        let plan = Plan {
-            modules,
+        let preparation = Preparation {
             argv: interpreter.argv.clone(),
             sys_path: interpreter.sys_path.clone(),
             first_party,
-            import_limit: IMPORT_LIMIT,
             profile,
         };
+        let plan = Plan { modules, preparation, import_limit: IMPORT_LIMIT };
         let build = match site.base {
             Some(base) => Build::layer(tree, base, plan)?,
             None => Build::boot(tree, &launch(interpreter, mask), plan)?,

@@ -17,6 +17,7 @@ use super::construction::{Construction, Site};
 use super::decide::{self, Best, Decision};
 use super::scan::{Scan, ScanThread};
 use super::snapshots::Snapshots;
+use super::watch::Watch;
 
 /// For how many interpreter contexts templates are kept: as many shells as a person works in.
 const MAX_CONTEXTS: usize = 4;
@@ -85,7 +86,7 @@ impl Refresh {
             mask,
             project: None,
             scan: None,
-            snapshots: Snapshots::default(),
+            snapshots: Snapshots::new(Watch::start()),
             work: Work::Idle,
             renewal: Renewal::Idle,
             queue: VecDeque::new(),
@@ -288,7 +289,7 @@ impl Refresh {
         let modules = missing.unwrap_or_else(|| wanted.iter().map(|wanted| wanted.module.clone()).collect());
         let first_party = self.scan.as_ref()?.first_party.clone();
         let profile = self.project.as_ref()?.open.profile;
-        Some(Construction::begin(tree, site, interpreter, modules, first_party, self.mask, profile))
+        Some(Construction::begin(tree, site, interpreter, modules, first_party, profile, self.mask))
     }
 
     fn build(

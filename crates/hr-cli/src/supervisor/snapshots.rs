@@ -6,19 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use hr_forkserver::protocol::{
-    ImportFailure, ImportProfile, Loaded, ProcessContext, SnapshotId, TargetInterpreter,
+    ImportFailure, ImportProfile, Loaded, OpenedFile, ProcessContext, SnapshotId, TargetInterpreter,
 };
 use hr_forkserver::transaction::Cause;
 use hr_forkserver::{SnapshotTree, Template};
 
+use super::absences::Absences;
 use super::basis::Basis;
 use super::inputs::Inputs;
 use super::listings::Listings;
 use super::resolution::Resolutions;
 use super::scan::Wanted;
+use super::watch::Watch;
 
 /// Names one interpreter context: a search path and an environment that snapshots were started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,18 +37,24 @@ struct Node {
     /// Planned modules it has tried and does not have, with the reason.
     excluded: Vec<(String, Cause)>,
     inputs: Inputs,
+    absences: Absences,
     listings: Listings,
     resolutions: Resolutions,
     basis: Basis,
     build: Duration,
-    /// What its imports have cost, those of what it stands on included, if that was measured.
+    /// What its imports have cost, those of what it stands on included.
     profile: Option<Box<ImportProfile>>,
     fit: Fit,
 }
 
 impl Node {
     fn is_current(&self) -> bool {
-        self.resolutions.moved().is_empty() && self.listings.changed().is_empty() && self.inputs.hold()
+        self.resolutions.moved().is_empty() && self.changed().is_empty()
+    }
+
+    /// What it has looked at and would find changed.
+    fn changed(&self) -> Vec<OsString> {
+        [self.inputs.changed(), self.absences.changed(), self.listings.changed()].concat()
     }
 }
 
@@ -106,8 +115,9 @@ impl Holding {
 }
 
 /// The tree.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Snapshots {
+    watch: Watch,
     nodes: BTreeMap<SnapshotId, Node>,
     /// The contexts that snapshots were started with, the one used last at the end.
     contexts: Vec<(ContextId, TargetInterpreter)>,
@@ -115,6 +125,11 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
+    /// None yet. What happens to what they will have consumed is heard from `watch`.
+    pub(crate) fn new(watch: Watch) -> Self {
+        Self { watch, nodes: BTreeMap::new(), contexts: Vec::new(), contexts_made: 0 }
+    }
+
     /// The context that snapshots of `interpreter` belong to. It is the one used last from now on.
     pub(crate) fn context(&mut self, interpreter: &TargetInterpreter) -> ContextId {
         let known = self.contexts.iter().find(|(_, known)| known == interpreter).map(|(id, _)| *id);
@@ -162,14 +177,21 @@ impl Snapshots {
         // What it stands on has consumed the rest.
         for (_, below) in parent.into_iter().flat_map(|parent| self.line(parent)) {
             files.retain(|file| !below.inputs.contains(file));
-            opened.retain(|opened| !below.inputs.contains(&opened.path));
+            opened.retain(|OpenedFile { path, .. }| {
+                !below.inputs.contains(path) && !below.absences.contains(path)
+            });
             listed.retain(|listed| !below.listings.contains(listed));
             names.retain(|(name, _)| !below.resolutions.contains(name));
             absent.retain(|name| !below.resolutions.contains(name));
         }
-        let mut inputs = Inputs::default();
-        inputs.add_opened(opened);
-        inputs.add(files, began);
+        let mut inputs = Inputs::new(files, began, &self.watch);
+        let mut absences = Absences::default();
+        for file in opened {
+            match file.stamp {
+                Some(_) => inputs.add_opened(file),
+                None => absences.add(Path::new(&file.path)),
+            }
+        }
         let mut listings = Listings::default();
         listings.add(listed);
         let node = Node {
@@ -178,6 +200,7 @@ impl Snapshots {
             modules,
             excluded,
             inputs,
+            absences,
             listings,
             resolutions: Resolutions::new(&interpreter.sys_path, &names, &absent, began),
             basis: Basis::new(interpreter, variables),
@@ -236,11 +259,6 @@ impl Snapshots {
         holding
     }
 
-    /// What the imports of `top` have cost, if that was measured.
-    pub(crate) fn profile(&self, top: SnapshotId) -> Option<&ImportProfile> {
-        self.nodes.get(&top)?.profile.as_deref()
-    }
-
     /// Sets how well each node fits what is wanted now.
     pub(crate) fn rate(&mut self, wanted: &[Wanted]) {
         let fits: Vec<_> = self.nodes.keys().map(|id| (*id, self.holding(*id).fit(wanted))).collect();
@@ -249,6 +267,11 @@ impl Snapshots {
                 node.fit = fit;
             }
         }
+    }
+
+    /// What the imports of `snapshot` have cost, if that was measured.
+    pub(crate) fn profile(&self, snapshot: SnapshotId) -> Option<&ImportProfile> {
+        self.nodes.get(&snapshot)?.profile.as_deref()
     }
 
     /// How well `snapshot` fits.
@@ -302,8 +325,7 @@ impl Snapshots {
         for (id, node) in &self.nodes {
             // A parent is older than what was forked from it, and so comes first.
             let parent = node.parent.is_some_and(|parent| outdated.contains(&parent));
-            let (mut files, names) = (node.inputs.changed(), node.resolutions.moved());
-            files.extend(node.listings.changed());
+            let (files, names) = (node.changed(), node.resolutions.moved());
             if parent || !files.is_empty() || !names.is_empty() {
                 outdated.insert(*id);
             }

@@ -121,7 +121,6 @@ class Loaded(NamedTuple):
     opened: list[tuple[str, Stamp | None]]
     listed: list[tuple[str, bool, list[str] | None]]
     profile: Any
-    """What the imports have cost, if that was measured."""
 
 
 class Template:

@@ -50,6 +50,16 @@ class VirtualEnvironment:
         shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__"))
         return destination
 
+    def link(self, *names: str) -> None:
+        """Let distributions that are installed beside the tests be found here as well: copying them would take long."""
+        for name in names:
+            distribution = importlib.metadata.distribution(name)
+            tops = {Path(str(file)).parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
+            for top in tops:
+                link = self.site_packages / top
+                if not link.exists():
+                    link.symlink_to(str(distribution.locate_file(top)))
+
     def _copy_distribution(self, name: str) -> None:
         """Copy an installed distribution file by file, programs beside the interpreter included."""
         distribution = importlib.metadata.distribution(name)
