@@ -116,7 +116,7 @@ fn warn(graph: &ProjectGraph) {
 }
 
 /// Where this user's caches lie.
-fn cache_directory() -> Option<PathBuf> {
+pub(crate) fn cache_directory() -> Option<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|directory| directory.is_absolute())
