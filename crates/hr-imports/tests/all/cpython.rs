@@ -99,7 +99,11 @@ fn statements(found: &FileImports) -> Vec<Statement> {
 /// The directories of installed packages that `HR_TEST_TREES` lists.
 fn installed() -> Vec<PathBuf> {
     let trees = std::env::var_os("HR_TEST_TREES");
-    trees.iter().flat_map(std::env::split_paths).inspect(|tree| assert!(tree.is_dir(), "{tree:?}")).collect()
+    trees
+        .iter()
+        .flat_map(std::env::split_paths)
+        .inspect(|tree| assert!(tree.is_dir(), "{}", tree.display()))
+        .collect()
 }
 
 fn ask(python: &std::ffi::OsStr, arguments: &[&str]) -> String {
