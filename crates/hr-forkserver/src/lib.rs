@@ -38,7 +38,7 @@
 //! What a program that is no interpreter comes to:
 //!
 //! ```
-//! use hr_forkserver::protocol::FirstParty;
+//! use hr_forkserver::protocol::Preparation;
 //! use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree};
 //!
 //! let launch = Launch {
@@ -49,9 +49,7 @@
 //! };
 //! let plan = Plan {
 //!     modules: vec!["json".into()],
-//!     argv: Vec::new(),
-//!     sys_path: Vec::new(),
-//!     first_party: FirstParty::default(),
+//!     preparation: Preparation::default(),
 //!     import_limit: std::time::Duration::from_secs(60),
 //! };
 //! let mut tree = SnapshotTree::default();
@@ -84,9 +82,11 @@ mod effects;
 mod interpreter;
 mod launch;
 pub mod paused;
+mod pools;
 mod processes;
 mod run;
 mod sys;
+mod threads;
 pub mod transaction;
 mod tree;
 

@@ -13,7 +13,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 
 use crate::channel::{Channel, ChannelError, Received};
-use crate::effects::Before;
+use crate::effects::{Before, Status};
 use crate::interpreter::Interpreter;
 use crate::processes;
 use crate::run::{self, NewRun};
@@ -131,9 +131,7 @@ impl<I: Interpreter> Paused<I> {
     fn obey(&mut self, received: Received<Command>) -> Result<Next, ChannelError> {
         let Received { message, mut descriptors } = received;
         match message {
-            Command::Prepare { argv, sys_path, first_party } => {
-                self.interpreter.prepare(argv, sys_path, first_party);
-            }
+            Command::Prepare(preparation) => self.interpreter.prepare(*preparation),
             Command::Import { module } => self.import(module)?,
             Command::Settle => {
                 let loaded = self.interpreter.settle();
@@ -171,7 +169,8 @@ impl<I: Interpreter> Paused<I> {
         let started = Instant::now();
         let mut outcome = self.interpreter.import(&module);
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        match (&mut outcome, before.forbidden(&self.snapshots)) {
+        let status = Status::read();
+        match (&mut outcome, before.forbidden(&status, &self.snapshots)) {
             (_, None) => {}
             (ImportOutcome::Failed { left_traces, .. }, Some(_)) => *left_traces = true,
             (ImportOutcome::Imported, Some(failure)) => {
@@ -181,7 +180,8 @@ impl<I: Interpreter> Paused<I> {
         let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None);
         let _ = set_pdeathsig(None);
         self.reap()?;
-        self.channel.send(&Report::Imported { module, micros, outcome }, Vec::new())
+        let threads = status.threads_beside();
+        self.channel.send(&Report::Imported { module, micros, outcome, threads }, Vec::new())
     }
 
     /// Makes this process die with its parent, for as long as imported code may keep it from noticing that the stream

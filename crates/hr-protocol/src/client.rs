@@ -9,7 +9,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, ExitStatus, Hello, MainModule, RunId};
+use crate::{Call, ExitStatus, Hello, ImportProfile, MainModule, RunId};
 
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub enum Request {
     Update,
     /// Tell the state of the template. Answered by [`Reply::State`].
     Status,
+    /// Tell what the template's imports have cost. Answered by [`Reply::Profile`].
+    Profile,
     /// End everything. Answered by [`Reply::Closed`] when no process is left but the supervisor itself.
     Close,
 }
@@ -59,6 +61,8 @@ pub enum Reply {
     Updated(Update),
     /// To [`Request::Status`].
     State(TemplateState),
+    /// To [`Request::Profile`].
+    Profile(ImportProfile),
     /// To [`Request::Close`].
     Closed,
     /// The request could not be met.
@@ -98,6 +102,8 @@ pub struct Open {
     pub ignored_modules: Vec<String>,
     /// How many runs to fork ahead of time.
     pub spares: u32,
+    /// Whether imports are measured one by one, for [`Request::Profile`]. It makes them slower.
+    pub profile: bool,
 }
 
 /// How a client names its project.

@@ -17,6 +17,8 @@ pub enum TreeEvent {
         elapsed: Duration,
         /// How it went.
         outcome: ImportOutcome,
+        /// How many threads imports have left there.
+        threads: usize,
     },
     /// A snapshot's heap is frozen.
     Settled {

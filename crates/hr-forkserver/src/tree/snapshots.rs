@@ -136,9 +136,9 @@ impl SnapshotTree {
         let Received { message, mut descriptors } = received;
         match message {
             Report::Ready { hello, pid } => self.snapshot_ready(id, hello, pid),
-            Report::Imported { micros, outcome, .. } => {
+            Report::Imported { micros, outcome, threads, .. } => {
                 let elapsed = Duration::from_micros(micros);
-                self.events.push_back(TreeEvent::Imported { snapshot: id, elapsed, outcome });
+                self.events.push_back(TreeEvent::Imported { snapshot: id, elapsed, outcome, threads });
             }
             Report::Settled(loaded) => self.events.push_back(TreeEvent::Settled { snapshot: id, loaded }),
             Report::Forked { snapshot, pid } => {
