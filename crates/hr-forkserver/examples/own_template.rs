@@ -2,6 +2,7 @@
 //!
 //! It starts itself as a template that "imports" two words, forks a run from it that prints them, and waits for the run.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -22,7 +23,7 @@ impl Interpreter for Words {
     fn prepare(&mut self, _argv: Vec<OsString>, _sys_path: Vec<OsString>, _first_party: FirstParty) {}
     fn import(&mut self, module: &str) -> ImportOutcome {
         self.0.push(module.to_owned());
-        ImportOutcome::Imported
+        ImportOutcome::Imported { effects: Vec::new() }
     }
     fn settle(&mut self) -> Loaded {
         Loaded::default()
@@ -55,6 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         argv: Vec::new(),
         sys_path: Vec::new(),
         first_party: FirstParty::default(),
+        forced: BTreeSet::new(),
         import_limit: std::time::Duration::from_mins(1),
     };
     let mut tree = SnapshotTree::default();

@@ -1,12 +1,14 @@
 //! Building a template: a [`Transaction`] carried out by processes.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use hr_protocol::{Command, ExitStatus, FirstParty, ImportOutcome, Loaded, SnapshotId};
+use hr_protocol::{BuildEvent, Command, ExitStatus, FirstParty, ImportOutcome, Loaded, SnapshotId};
 use thiserror::Error;
 
+use crate::chronicle::Chronicle;
 use crate::launch::Launch;
 use crate::transaction::{Cause, Step, Transaction, Verdict};
 use crate::tree::{SnapshotTree, TreeEvent};
@@ -25,6 +27,8 @@ pub struct Plan {
     pub sys_path: Vec<OsString>,
     /// What must not be imported.
     pub first_party: FirstParty,
+    /// Those of `modules` that are kept whatever they do beyond loading modules.
+    pub forced: BTreeSet<String>,
     /// How long one import may take.
     pub import_limit: Duration,
 }
@@ -104,6 +108,7 @@ enum Role {
 pub struct Build {
     plan: Plan,
     transaction: Transaction,
+    chronicle: Chronicle,
     current: SnapshotId,
     fallback: Option<SnapshotId>,
     waiting: Waiting,
@@ -132,6 +137,7 @@ impl Build {
     fn new(current: SnapshotId, plan: Plan) -> Self {
         Self {
             transaction: Transaction::new(plan.modules.clone()),
+            chronicle: Chronicle::new(plan.modules.len()),
             plan,
             current,
             fallback: None,
@@ -147,17 +153,29 @@ impl Build {
     /// When [`Build::expired`] must be called, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match self.waiting {
-            Waiting::Import { since } if !self.timed_out => since.checked_add(self.plan.import_limit),
+            Waiting::Import { since } if !self.timed_out => {
+                since.checked_add(self.plan.import_limit.min(self.chronicle.notice()))
+            }
             _ => None,
         }
     }
 
-    /// Gives up an import that has taken too long.
+    /// Gives up an import that has taken too long, or tells that it takes long.
     pub fn expired(&mut self, tree: &mut SnapshotTree) {
-        if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+        let Waiting::Import { since } = self.waiting else { return };
+        let (elapsed, limit) = (since.elapsed(), self.plan.import_limit);
+        if elapsed >= limit && !self.timed_out {
             self.timed_out = true;
             tree.kill(self.current);
+        } else if elapsed >= self.chronicle.notice() && !self.timed_out {
+            let module = &self.plan.modules[self.transaction.place()];
+            self.chronicle.takes_long(module, limit);
         }
+    }
+
+    /// What has happened since it was asked for the last time, one after another.
+    pub fn next_event(&mut self) -> Option<BuildEvent> {
+        self.chronicle.next_event()
     }
 
     /// Ends the processes of a build that is no longer wanted.
@@ -207,7 +225,9 @@ impl Build {
         match self.transaction.step() {
             Step::Fork => return self.fork(tree, Role::Fallback),
             Step::Import(module) => {
-                tree.tell(self.current, &Command::Import { module: module.to_owned() });
+                let forced = self.plan.forced.contains(module);
+                self.chronicle.begins(self.transaction.place(), module);
+                tree.tell(self.current, &Command::Import { module: module.to_owned(), forced });
                 self.waiting = Waiting::Import { since: Instant::now() };
             }
             Step::Finished if self.has_threads => return self.fork(tree, Role::Successor),
@@ -253,10 +273,14 @@ impl Build {
     fn imported(&mut self, tree: &mut SnapshotTree, elapsed: Duration, outcome: &ImportOutcome) -> Progress {
         self.tries_left = TRIES;
         match outcome {
-            ImportOutcome::Imported => self.transaction.imported(elapsed),
+            ImportOutcome::Imported { effects } => {
+                let place = self.transaction.place();
+                self.chronicle.succeeds(place, &self.plan.modules[place], elapsed, effects.clone());
+                self.transaction.imported(elapsed);
+            }
             ImportOutcome::Failed { failure, left_traces } => {
                 let cause = Cause::Failed(failure.clone());
-                if self.transaction.failed(cause, *left_traces) == Verdict::RollBack {
+                if self.failed(cause, *left_traces) == Verdict::RollBack {
                     self.waiting = Waiting::Death;
                     tree.kill(self.current);
                     return Progress::Working;
@@ -266,10 +290,18 @@ impl Build {
         self.advance(tree)
     }
 
+    /// Takes note that the module being imported fails.
+    fn failed(&mut self, cause: Cause, left_traces: bool) -> Verdict {
+        let place = self.transaction.place();
+        self.chronicle.fails(place, &self.plan.modules[place], &cause);
+        self.transaction.failed(cause, left_traces)
+    }
+
     fn settled(&mut self, tree: &mut SnapshotTree, loaded: Loaded) -> Progress {
         if let Some(fallback) = self.fallback.take() {
             tree.retire(fallback);
         }
+        self.chronicle.ends(self.started.elapsed());
         let transaction = &self.transaction;
         let excluded = transaction.excluded().map(|(module, cause)| (module.to_owned(), cause.clone()));
         Progress::Finished(Ok(Box::new(Template {
@@ -309,7 +341,7 @@ impl Build {
         self.timed_out = false;
         let innocent = blamed.is_none() && self.waiting != Waiting::Death;
         if let Some(cause) = blamed {
-            self.transaction.failed(cause, true);
+            self.failed(cause, true);
         }
         let Some(fallback) = self.fallback.take() else {
             return Progress::Finished(Err(BuildError::Interpreter(status)));

@@ -13,7 +13,8 @@ pub trait Interpreter {
     /// Seem to have been started with `argv`, look for modules in `sys_path`, and keep first-party ones out.
     fn prepare(&mut self, argv: Vec<OsString>, sys_path: Vec<OsString>, first_party: FirstParty);
 
-    /// Import `module`. What it prints goes to this process's stdout and stderr, flushed.
+    /// Import `module`. What it prints goes to this process's stdout and stderr, flushed. Effects are those that only the
+    /// interpreter can see; whether they matter is not its business.
     fn import(&mut self, module: &str) -> ImportOutcome;
 
     /// No more imports: collect and freeze the heap. Returns what all imports have consumed.

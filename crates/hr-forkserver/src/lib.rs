@@ -52,6 +52,7 @@
 //!     argv: Vec::new(),
 //!     sys_path: Vec::new(),
 //!     first_party: FirstParty::default(),
+//!     forced: Default::default(),
 //!     import_limit: std::time::Duration::from_secs(60),
 //! };
 //! let mut tree = SnapshotTree::default();
@@ -80,6 +81,7 @@ compile_error!(
 
 mod build;
 mod channel;
+mod chronicle;
 mod effects;
 mod interpreter;
 mod launch;

@@ -6,10 +6,11 @@
 //! is gone.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, ExitStatus, Hello, MainModule, RunId};
+use crate::{BuildEvent, Call, ExitStatus, Hello, MainModule, RunId};
 
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,9 @@ pub enum Request {
 pub enum Reply {
     /// To [`Request::Hello`].
     Hello(Hello),
+    /// Something happens while the template is built that [`Request::Open`] or [`Request::Update`] asks for. Any number
+    /// of these come before the answer.
+    Building(BuildEvent),
     /// The template stands.
     Opened(TemplateState),
     /// The run was forked.
@@ -96,6 +100,11 @@ pub struct Open {
     pub interpreter: TargetInterpreter,
     /// Modules that no template imports: each name, and everything below it.
     pub ignored_modules: Vec<String>,
+    /// Modules that every template imports, whatever they do beyond loading modules, and whether the project imports them
+    /// or not.
+    pub preload: Vec<String>,
+    /// How long the import of one module may take.
+    pub import_limit: Duration,
     /// How many runs to fork ahead of time.
     pub spares: u32,
 }

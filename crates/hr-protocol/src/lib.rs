@@ -39,20 +39,21 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod building;
 mod client;
 pub mod frame;
+mod import;
 mod run;
 mod snapshot;
 
+pub use building::BuildEvent;
 pub use client::{
     Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
     TemplateState, Update,
 };
+pub use import::{Effect, ImportFailure, ImportOutcome, NativeThread};
 pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
-pub use snapshot::{
-    Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, NativeThread,
-    OpenedFile, Report, SnapshotId,
-};
+pub use snapshot::{Command, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Report, SnapshotId};
 
 use serde::{Deserialize, Serialize};
 

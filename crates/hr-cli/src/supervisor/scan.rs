@@ -20,6 +20,17 @@ pub(crate) struct Scan {
     pub(crate) first_party: FirstParty,
 }
 
+impl Scan {
+    /// Plans what the user wants besides, at the end.
+    fn preload(&mut self, modules: &[String], sys_path: &[PathBuf]) {
+        for module in modules {
+            if !self.modules.iter().any(|wanted| wanted.module == *module) {
+                self.modules.push(Wanted::preloaded(module, sys_path));
+            }
+        }
+    }
+}
+
 /// A module to import, and the place that asks for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -28,6 +39,18 @@ pub(crate) struct Wanted {
     pub(crate) line: u32,
     /// Whether a file was found for it. Some packages make modules up, so it is tried all the same.
     pub(crate) resolved: bool,
+}
+
+impl Wanted {
+    /// A module that no file of the project asks for: the user does.
+    fn preloaded(module: &str, sys_path: &[PathBuf]) -> Self {
+        let path: PathBuf = module.split('.').collect();
+        let resolved = sys_path.iter().any(|entry| {
+            let found = entry.join(&path);
+            found.is_dir() || found.with_extension("py").is_file()
+        });
+        Self { module: module.to_owned(), file: PathBuf::new(), line: 0, resolved }
+    }
 }
 
 impl Wanted {
@@ -69,12 +92,14 @@ impl ScanThread {
         let signal = wake.try_clone().map_err(|error| failed(&error))?;
         let (requests, asked) = channel();
         let (answers, scans) = channel();
+        let sys_path = interpreter.sys_path.clone();
+        let preload = open.preload.clone();
         let mut scanner = Scanner::new(project, interpreter, options);
         let work = move || {
             while let Ok(()) = asked.recv() {
-                if answers.send(scan(&mut scanner)).is_err()
-                    || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
-                {
+                let mut scan = scan(&mut scanner);
+                scan.preload(&preload, &sys_path);
+                if answers.send(scan).is_err() || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err() {
                     return;
                 }
             }
