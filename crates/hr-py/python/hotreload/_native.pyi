@@ -1,6 +1,9 @@
 """The compiled part: the protocol, the supervisor's client, and the loop of paused processes."""
 
+from collections.abc import Callable
 from typing import Any, NoReturn
+
+from hotreload._events import BuildEvent
 
 __version__: str
 
@@ -74,6 +77,8 @@ class Supervisor:
         target: str,
         is_path: bool,
         ignored_modules: list[str],
+        preload: list[str],
+        import_limit: float,
         executable: str,
         options: list[str],
         version: tuple[int, int],
@@ -85,6 +90,7 @@ class Supervisor:
         environment: list[tuple[bytes, bytes]],
         package_directory: str,
         spares: int,
+        on_event: Callable[[BuildEvent], object] | None,
     ) -> State: ...
     def exec(
         self,
@@ -97,6 +103,6 @@ class Supervisor:
         inline: bytes | None,
         descriptor: int | None,
     ) -> Run: ...
-    def update(self) -> Update: ...
+    def update(self, on_event: Callable[[BuildEvent], object] | None = None) -> Update: ...
     def status(self) -> State: ...
     def close(self) -> None: ...
