@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hr_protocol::{Command, ExitStatus, Hello, Report, SnapshotId};
@@ -90,7 +91,12 @@ impl SnapshotTree {
         id
     }
 
-    pub(super) fn command(&mut self, snapshot: SnapshotId, command: &Command, descriptors: Vec<OwnedFd>) {
+    pub(super) fn command(
+        &mut self,
+        snapshot: SnapshotId,
+        command: &Command,
+        descriptors: impl Into<Arc<[OwnedFd]>>,
+    ) {
         let channel = self.snapshots.get_mut(&snapshot).and_then(|snapshot| snapshot.channel.as_mut());
         let sent = match channel {
             Some(channel) => channel.queue(command, descriptors).and_then(|()| channel.try_flush()),

@@ -9,6 +9,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 
 from hotreload import _native
+from hotreload._effects import variables
 from hotreload._errors import HotreloadError
 
 
@@ -55,7 +56,7 @@ def open_project(
         absolute_sys_path(),
         sorted(sys.stdlib_module_names),
         list(sys.builtin_module_names),
-        list(os.environb.items()),
+        variables(),
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
         spares,
     )
