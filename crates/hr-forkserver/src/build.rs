@@ -1,10 +1,11 @@
 //! Building a template: a [`Transaction`] carried out by processes.
 
-use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use hr_protocol::{Command, ExitStatus, FirstParty, ImportOutcome, Loaded, SnapshotId};
+use hr_protocol::{
+    AttemptEnd, Command, ExitStatus, FailedAttempt, ImportOutcome, Loaded, Preparation, SnapshotId,
+};
 use thiserror::Error;
 
 use crate::launch::Launch;
@@ -19,12 +20,8 @@ const TRIES: u32 = 3;
 pub struct Plan {
     /// Modules to import, in order.
     pub modules: Vec<String>,
-    /// `sys.argv`.
-    pub argv: Vec<OsString>,
-    /// `sys.path`.
-    pub sys_path: Vec<OsString>,
-    /// What must not be imported.
-    pub first_party: FirstParty,
+    /// What the process must know before it imports.
+    pub preparation: Preparation,
     /// How long one import may take.
     pub import_limit: Duration,
 }
@@ -72,7 +69,7 @@ pub enum Progress {
     /// More events are needed.
     Working,
     /// It is over.
-    Finished(Result<Template, BuildError>),
+    Finished(Result<Box<Template>, BuildError>),
 }
 
 /// What the build waits for.
@@ -80,14 +77,23 @@ pub enum Progress {
 enum Waiting {
     /// The current process to be ready.
     Boot,
-    /// A fallback to be ready.
-    Fallback { snapshot: SnapshotId, since: Instant },
+    /// A fork of the current process to be ready.
+    Fork { snapshot: SnapshotId, role: Role, since: Instant },
     /// An import to end.
     Import { since: Instant },
     /// The current process to end, so that its fallback can go on.
     Death,
     /// The heap to be frozen.
     Settle,
+}
+
+/// What a fork of the process under construction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// To go on from if an import fails.
+    Fallback,
+    /// To be the template: it has one thread only, whatever pools the imports have left in the process it came from.
+    Successor,
 }
 
 /// A template under construction.
@@ -98,9 +104,13 @@ pub struct Build {
     current: SnapshotId,
     fallback: Option<SnapshotId>,
     waiting: Waiting,
+    /// Whether imports have left threads in the current process.
+    has_threads: bool,
     tries_left: u32,
     started: Instant,
     began: SystemTime,
+    /// Imports that were given up, and how long they took.
+    attempts: Vec<FailedAttempt>,
     /// Set when a module is being given up because it took too long.
     timed_out: bool,
 }
@@ -125,9 +135,11 @@ impl Build {
             current,
             fallback: None,
             waiting: Waiting::Boot,
+            has_threads: false,
             tries_left: TRIES,
             started: Instant::now(),
             began: SystemTime::now(),
+            attempts: Vec::new(),
             timed_out: false,
         }
     }
@@ -154,7 +166,7 @@ impl Build {
         if let Some(fallback) = self.fallback {
             tree.kill(fallback);
         }
-        if let Waiting::Fallback { snapshot, .. } = self.waiting {
+        if let Waiting::Fork { snapshot, .. } = self.waiting {
             tree.kill(snapshot);
         }
     }
@@ -164,26 +176,16 @@ impl Build {
         match (event, self.waiting) {
             (TreeEvent::Ready(id), Waiting::Boot) if *id == self.current => {
                 self.began = SystemTime::now();
-                tree.tell(
-                    self.current,
-                    &Command::Prepare {
-                        argv: self.plan.argv.clone(),
-                        sys_path: self.plan.sys_path.clone(),
-                        first_party: self.plan.first_party.clone(),
-                    },
-                );
+                tree.prepare(self.current, self.plan.preparation.clone());
                 self.advance(tree)
             }
-            (TreeEvent::Ready(id), Waiting::Fallback { snapshot, since }) if *id == snapshot => {
-                if let Some(old) = self.fallback.replace(snapshot) {
-                    tree.retire(old);
-                }
-                self.transaction.forked(since.elapsed());
-                self.advance(tree)
+            (TreeEvent::Ready(id), Waiting::Fork { snapshot, role, since }) if *id == snapshot => {
+                self.forked(tree, snapshot, role, since)
             }
-            (TreeEvent::Imported { snapshot, elapsed, outcome }, Waiting::Import { .. })
+            (TreeEvent::Imported { snapshot, elapsed, outcome, threads }, Waiting::Import { .. })
                 if *snapshot == self.current && !self.timed_out =>
             {
+                self.has_threads = *threads > 0;
                 self.imported(tree, *elapsed, outcome)
             }
             (TreeEvent::Settled { snapshot, loaded }, Waiting::Settle) if *snapshot == self.current => {
@@ -196,14 +198,12 @@ impl Build {
 
     fn advance(&mut self, tree: &mut SnapshotTree) -> Progress {
         match self.transaction.step() {
-            Step::Fork => match tree.fork(self.current) {
-                Ok(snapshot) => self.waiting = Waiting::Fallback { snapshot, since: Instant::now() },
-                Err(error) => return Progress::Finished(Err(error.into())),
-            },
+            Step::Fork => return self.fork(tree, Role::Fallback),
             Step::Import(module) => {
                 tree.tell(self.current, &Command::Import { module: module.to_owned() });
                 self.waiting = Waiting::Import { since: Instant::now() };
             }
+            Step::Finished if self.has_threads => return self.fork(tree, Role::Successor),
             Step::Finished => {
                 tree.tell(self.current, &Command::Settle);
                 self.waiting = Waiting::Settle;
@@ -212,12 +212,44 @@ impl Build {
         Progress::Working
     }
 
+    fn fork(&mut self, tree: &mut SnapshotTree, role: Role) -> Progress {
+        match tree.fork(self.current) {
+            Ok(snapshot) => self.waiting = Waiting::Fork { snapshot, role, since: Instant::now() },
+            Err(error) => return Progress::Finished(Err(error.into())),
+        }
+        Progress::Working
+    }
+
+    fn forked(
+        &mut self,
+        tree: &mut SnapshotTree,
+        snapshot: SnapshotId,
+        role: Role,
+        since: Instant,
+    ) -> Progress {
+        match role {
+            Role::Fallback => {
+                if let Some(old) = self.fallback.replace(snapshot) {
+                    tree.retire(old);
+                }
+                self.transaction.forked(since.elapsed());
+            }
+            Role::Successor => {
+                tree.retire(self.current);
+                self.current = snapshot;
+                self.has_threads = false;
+            }
+        }
+        self.advance(tree)
+    }
+
     fn imported(&mut self, tree: &mut SnapshotTree, elapsed: Duration, outcome: &ImportOutcome) -> Progress {
         self.tries_left = TRIES;
         match outcome {
             ImportOutcome::Imported => self.transaction.imported(elapsed),
             ImportOutcome::Failed { failure, left_traces } => {
                 let cause = Cause::Failed(failure.clone());
+                self.give_up(elapsed, &cause);
                 if self.transaction.failed(cause, *left_traces) == Verdict::RollBack {
                     self.waiting = Waiting::Death;
                     tree.kill(self.current);
@@ -228,20 +260,36 @@ impl Build {
         self.advance(tree)
     }
 
-    fn settled(&mut self, tree: &mut SnapshotTree, loaded: Loaded) -> Progress {
+    /// Remembers how long the current import took, which has failed.
+    fn give_up(&mut self, elapsed: Duration, cause: &Cause) {
+        if let Step::Import(module) = self.transaction.step() {
+            let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+            let end = match cause {
+                Cause::Failed(failure) => AttemptEnd::Failed(failure.clone()),
+                Cause::Died(status) => AttemptEnd::Died(*status),
+                Cause::TimedOut(_) => AttemptEnd::TimedOut,
+            };
+            self.attempts.push(FailedAttempt { module: module.to_owned(), micros, end });
+        }
+    }
+
+    fn settled(&mut self, tree: &mut SnapshotTree, mut loaded: Loaded) -> Progress {
         if let Some(fallback) = self.fallback.take() {
             tree.retire(fallback);
         }
+        if let Some(profile) = &mut loaded.profile {
+            profile.attempts = std::mem::take(&mut self.attempts);
+        }
         let transaction = &self.transaction;
         let excluded = transaction.excluded().map(|(module, cause)| (module.to_owned(), cause.clone()));
-        Progress::Finished(Ok(Template {
+        Progress::Finished(Ok(Box::new(Template {
             snapshot: self.current,
             modules: transaction.modules().map(str::to_owned).collect(),
             excluded: excluded.collect(),
             loaded,
             began: self.began,
             elapsed: self.started.elapsed(),
-        }))
+        })))
     }
 
     fn died(&mut self, tree: &mut SnapshotTree, id: SnapshotId, status: ExitStatus) -> Progress {
@@ -253,13 +301,13 @@ impl Build {
             self.transaction.fallback_lost();
         }
         match self.waiting {
-            Waiting::Fallback { snapshot, .. } if snapshot == id => self.retry(tree, status, Self::advance),
+            Waiting::Fork { snapshot, .. } if snapshot == id => self.retry(tree, status, Self::advance),
             _ => Progress::Working,
         }
     }
 
     fn current_died(&mut self, tree: &mut SnapshotTree, status: ExitStatus) -> Progress {
-        if let Waiting::Fallback { snapshot, .. } = self.waiting {
+        if let Waiting::Fork { snapshot, .. } = self.waiting {
             // It may be whole, but nobody knows yet.
             tree.kill(snapshot);
         }
@@ -268,6 +316,9 @@ impl Build {
             Waiting::Import { .. } => Some(Cause::Died(status)),
             _ => None,
         };
+        if let (Waiting::Import { since }, Some(cause)) = (self.waiting, &blamed) {
+            self.give_up(since.elapsed(), cause);
+        }
         self.timed_out = false;
         let innocent = blamed.is_none() && self.waiting != Waiting::Death;
         if let Some(cause) = blamed {
@@ -277,6 +328,7 @@ impl Build {
             return Progress::Finished(Err(BuildError::Interpreter(status)));
         };
         self.current = fallback;
+        self.has_threads = false;
         self.transaction.rolled_back();
         if innocent { self.retry(tree, status, Self::advance) } else { self.advance(tree) }
     }

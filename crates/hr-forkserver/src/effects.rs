@@ -7,22 +7,37 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{BorrowedFd, RawFd};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use hr_protocol::ImportFailure;
+use hr_protocol::{ImportFailure, NativeThread};
 use nix::unistd::{Pid, getpid};
 
-use crate::{processes, sys};
+use crate::{pools, processes, sys, threads};
 
 /// A process before an import.
 pub(crate) struct Before {
     directory: Option<std::path::PathBuf>,
-    dispositions: Dispositions,
+    status: Status,
+    /// Ids of all threads but this one.
+    threads: BTreeSet<i32>,
     descriptors: BTreeSet<RawFd>,
     last_process: Option<String>,
 }
 
-/// Which signals are caught and which ignored, as masks: bit 0 is signal 1.
-type Dispositions = (u64, u64);
+/// What `/proc/self/status` says of a process.
+pub(crate) struct Status {
+    /// Which signals are caught, as a mask: bit 0 is signal 1.
+    caught: u64,
+    /// Which are ignored.
+    ignored: u64,
+    /// How many threads there are, this one included.
+    threads: usize,
+}
+
+/// How long threads that have just started get to name themselves and to wait for work. Spent only on a module that would
+/// be left out for a thread that is busy.
+const SETTLING: Duration = Duration::from_millis(200);
 
 /// Signals 32 and 33 belong to the C library, which catches them as soon as the process has a second thread.
 const OF_THE_C_LIBRARY: u64 = 0b11 << 31;
@@ -30,16 +45,19 @@ const OF_THE_C_LIBRARY: u64 = 0b11 << 31;
 impl Before {
     /// Looks at this process.
     pub(crate) fn look() -> Self {
+        let status = Status::read();
         Self {
             directory: std::env::current_dir().ok(),
-            dispositions: dispositions(),
+            threads: status.other_threads(),
+            status,
             descriptors: descriptors(),
             last_process: last_process(),
         }
     }
 
-    /// What has changed that no template may keep. Children in `snapshots` are known.
-    pub(crate) fn forbidden(&self, snapshots: &[Pid]) -> Option<ImportFailure> {
+    /// What has changed that no template may keep since, if this process is in state `now`. Children in `snapshots` are
+    /// known.
+    pub(crate) fn forbidden(&self, now: &Status, snapshots: &[Pid]) -> Option<ImportFailure> {
         // If nobody on this machine has started a process since, neither has the module: looking through all of them
         // takes milliseconds.
         if self.last_process.is_none() || last_process() != self.last_process {
@@ -57,17 +75,55 @@ impl Before {
             let now = directory.map(|directory| directory.to_string_lossy().into_owned());
             return Some(ImportFailure::Directory { now: now.unwrap_or_default() });
         }
-        (dispositions() != self.dispositions).then_some(ImportFailure::Signals)
+        let lost = self.lost_threads(now);
+        if !lost.is_empty() {
+            return Some(ImportFailure::NativeThreads { threads: lost });
+        }
+        let signals = |status: &Status| (status.caught, status.ignored);
+        (signals(now) != signals(&self.status)).then_some(ImportFailure::Signals)
+    }
+
+    /// Threads that have appeared and that a fork would lose.
+    fn lost_threads(&self, now: &Status) -> Vec<NativeThread> {
+        let others = now.other_threads();
+        let appeared: Vec<i32> = others.difference(&self.threads).copied().collect();
+        if appeared.is_empty() {
+            return Vec::new();
+        }
+        let deadline = Instant::now() + SETTLING;
+        loop {
+            let tasks = threads::look(appeared.iter().copied());
+            let lost = pools::lost_in_a_fork(&tasks);
+            if lost.is_empty() || !tasks.iter().any(|task| task.runs) || deadline <= Instant::now() {
+                return lost;
+            }
+            thread::yield_now();
+        }
     }
 }
 
-fn dispositions() -> Dispositions {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let field = |name: &str| {
-        let value = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        u64::from_str_radix(value.trim(), 16).unwrap_or_default() & !OF_THE_C_LIBRARY
-    };
-    (field("SigCgt:"), field("SigIgn:"))
+impl Status {
+    pub(crate) fn read() -> Self {
+        Self::parse(&fs::read_to_string("/proc/self/status").unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Self {
+        let field =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+        let mask = |name| u64::from_str_radix(field(name), 16).unwrap_or_default() & !OF_THE_C_LIBRARY;
+        let (caught, ignored) = (mask("SigCgt:"), mask("SigIgn:"));
+        Self { caught, ignored, threads: field("Threads:").parse().unwrap_or_default() }
+    }
+
+    /// How many threads there are beside the calling one.
+    pub(crate) fn threads_beside(&self) -> usize {
+        self.threads.saturating_sub(1)
+    }
+
+    /// Ids of all threads but the calling one. Looks for them only if there are any.
+    fn other_threads(&self) -> BTreeSet<i32> {
+        if self.threads_beside() == 0 { BTreeSet::new() } else { threads::others() }
+    }
 }
 
 /// Numbers of open descriptors.

@@ -14,7 +14,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 
 use crate::channel::{Channel, ChannelError, Received};
-use crate::effects::Before;
+use crate::effects::{Before, Status};
 use crate::interpreter::Interpreter;
 use crate::processes;
 use crate::run::{self, NewRun};
@@ -47,6 +47,8 @@ struct Paused<I> {
     runs: HashMap<Pid, RunId>,
     /// Snapshots forked from here that have not ended.
     snapshots: Vec<Pid>,
+    /// Where runs tell their notes.
+    notes: Option<OwnedFd>,
 }
 
 /// What the process is after a command.
@@ -71,7 +73,15 @@ impl<I: Interpreter> Paused<I> {
         // Between commands the end of the stream tells that the supervisor is gone, and then there may be
         // runs to clean up after. A signal would leave no time for that.
         set_pdeathsig(None)?;
-        Ok(Self { interpreter, channel, child_ended, mask, runs: HashMap::new(), snapshots: Vec::new() })
+        Ok(Self {
+            interpreter,
+            channel,
+            child_ended,
+            mask,
+            runs: HashMap::new(),
+            snapshots: Vec::new(),
+            notes: None,
+        })
     }
 
     fn serve(mut self) -> ! {
@@ -91,8 +101,9 @@ impl<I: Interpreter> Paused<I> {
                     self.become_run(|| NewRun::from_job(jobs))
                 }
                 Ok(Next::Snapshot(socket)) => {
+                    let notes = self.notes.take();
                     match Self::new(self.interpreter, socket.into(), self.mask) {
-                        Ok(snapshot) => self = snapshot,
+                        Ok(snapshot) => self = Self { notes, ..snapshot },
                         Err(_) => sys::exit_now(1),
                     }
                     let hello = Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() };
@@ -134,8 +145,9 @@ impl<I: Interpreter> Paused<I> {
     fn obey(&mut self, received: Received<Command>) -> Result<Next, ChannelError> {
         let Received { message, mut descriptors } = received;
         match message {
-            Command::Prepare { argv, sys_path, first_party } => {
-                self.interpreter.prepare(argv, sys_path, first_party);
+            Command::Prepare(preparation) => {
+                self.notes = descriptors.pop();
+                self.interpreter.prepare(*preparation);
             }
             Command::Import { module } => self.import(module)?,
             Command::Settle => {
@@ -174,7 +186,8 @@ impl<I: Interpreter> Paused<I> {
         let started = Instant::now();
         let mut outcome = self.interpreter.import(&module);
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        match (&mut outcome, before.forbidden(&self.snapshots)) {
+        let status = Status::read();
+        match (&mut outcome, before.forbidden(&status, &self.snapshots)) {
             (_, None) => {}
             (ImportOutcome::Failed { left_traces, .. }, Some(_)) => *left_traces = true,
             (ImportOutcome::Imported, Some(failure)) => {
@@ -184,7 +197,8 @@ impl<I: Interpreter> Paused<I> {
         let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None);
         let _ = set_pdeathsig(None);
         self.reap()?;
-        self.channel.send(&Report::Imported { module, micros, outcome }, Vec::new())
+        let threads = status.threads_beside();
+        self.channel.send(&Report::Imported { module, micros, outcome, threads }, Vec::new())
     }
 
     /// Makes this process die with its parent, for as long as imported code may keep it from noticing that the stream
@@ -273,9 +287,9 @@ impl<I: Interpreter> Paused<I> {
     }
 
     fn become_run(self, next: impl FnOnce() -> NewRun) -> ! {
-        let Self { mut interpreter, channel, child_ended, mask, .. } = self;
+        let Self { mut interpreter, channel, child_ended, mask, notes, .. } = self;
         drop((channel, child_ended));
-        next().carry_out(&mut interpreter, &mask)
+        next().carry_out(&mut interpreter, notes, &mask)
     }
 
     /// Collects children that have ended, and reports those that were runs.

@@ -38,7 +38,8 @@ pub(crate) struct NewRun {
     call: Call,
     working_directory: OwnedFd,
     stdio: [Option<OwnedFd>; 3],
-    descriptors: RunDescriptors,
+    result: OwnedFd,
+    function: Option<OwnedFd>,
 }
 
 impl NewRun {
@@ -55,8 +56,7 @@ impl NewRun {
             *slot = if open { Some(next()?) } else { None };
         }
         let function = if call.function.has_descriptor() { Some(next()?) } else { None };
-        let descriptors = RunDescriptors { result, function };
-        Ok(Self { call, working_directory, stdio, descriptors })
+        Ok(Self { call, working_directory, stdio, result, function })
     }
 
     /// Takes a job like those that will come, so that the memory this touches is this process's own when it counts.
@@ -90,11 +90,17 @@ impl NewRun {
         Self::new(Arc::unwrap_or_clone(call), descriptors).unwrap_or_else(|_| sys::exit_now(CANNOT_START))
     }
 
-    /// Carries out the call. The process ends here.
-    pub(crate) fn carry_out(self, interpreter: &mut impl Interpreter, mask: &SigSet) -> ! {
+    /// Carries out the call, in a process that may tell `notes`. The process ends here.
+    pub(crate) fn carry_out(
+        self,
+        interpreter: &mut impl Interpreter,
+        notes: Option<OwnedFd>,
+        mask: &SigSet,
+    ) -> ! {
         // Unwinding past this point would run the snapshot's code in the run.
         let _end = EndOfProcess;
-        let Self { call, working_directory, stdio, descriptors } = self;
+        let Self { call, working_directory, stdio, result, function } = self;
+        let descriptors = RunDescriptors { result, function, notes };
         let ready = install_stdio(stdio)
             .and_then(|()| Ok(nix::unistd::fchdir(&working_directory)?))
             .and_then(|()| out_of_the_way(descriptors));
@@ -152,5 +158,6 @@ fn out_of_the_way(descriptors: RunDescriptors) -> io::Result<RunDescriptors> {
     Ok(RunDescriptors {
         result: high(descriptors.result)?,
         function: descriptors.function.map(high).transpose()?,
+        notes: descriptors.notes.map(high).transpose()?,
     })
 }

@@ -41,20 +41,25 @@
 
 mod client;
 pub mod frame;
+mod profile;
 mod run;
 mod snapshot;
 
 pub use client::{
-    Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
+    Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
     TemplateState, Update,
 };
-pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
-pub use snapshot::{Command, FirstParty, ImportFailure, ImportOutcome, Loaded, Report, SnapshotId};
+pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
+pub use run::{Call, ExitStatus, Job, MainModule, Note, Outcome, Payload, RunId, Taken};
+pub use snapshot::{
+    Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, NativeThread,
+    OpenedFile, Preparation, Report, SnapshotId,
+};
 
 use serde::{Deserialize, Serialize};
 
 /// The version of every message in this crate. Raise it with any change to their shape.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first message of each side of a conversation.
 ///

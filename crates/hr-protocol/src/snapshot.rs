@@ -1,10 +1,11 @@
 //! The conversation of a supervisor and a paused process.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitStatus, Hello, Job, RunId};
+use crate::{ExitStatus, Hello, ImportProfile, Job, RunId};
 
 /// Names one snapshot within its supervisor. Numbers start at 1 and are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,14 +15,8 @@ pub struct SnapshotId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Look for modules here, and keep first-party ones out. Not answered: it cannot fail.
-    Prepare {
-        /// `sys.argv`.
-        argv: Vec<OsString>,
-        /// `sys.path`.
-        sys_path: Vec<OsString>,
-        /// What must never be imported.
-        first_party: FirstParty,
-    },
+    /// A descriptor for [`Note`](crate::Note)s may come with it.
+    Prepare(Box<Preparation>),
     /// Import one module. Answered by [`Report::Imported`].
     Import {
         /// Its absolute name.
@@ -56,6 +51,19 @@ pub enum Command {
     },
 }
 
+/// What a process must know before it imports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// `sys.argv`.
+    pub argv: Vec<OsString>,
+    /// `sys.path`.
+    pub sys_path: Vec<OsString>,
+    /// What must never be imported.
+    pub first_party: FirstParty,
+    /// Whether imports are to be measured one by one.
+    pub profile: bool,
+}
+
 /// What a paused process tells its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
@@ -74,6 +82,8 @@ pub enum Report {
         micros: u64,
         /// How it went.
         outcome: ImportOutcome,
+        /// How many threads the process has beside the one that reports: pools that survive a fork.
+        threads: usize,
     },
     /// The heap is frozen.
     Settled(Loaded),
@@ -120,8 +130,52 @@ pub struct Loaded {
     /// Top-level modules and packages, and the file each was found as. Without those that the interpreter loads at
     /// startup or has built in.
     pub names: Vec<(String, OsString)>,
+    /// Top-level modules that imports have asked for and not found.
+    pub absent: Vec<String>,
     /// Environment variables that imports have read.
     pub variables: Vec<OsString>,
+    /// Other files that imports have opened.
+    pub opened: Vec<OpenedFile>,
+    /// Directories that imports have listed.
+    pub listed: Vec<ListedDirectory>,
+    /// What imports have cost, if that was asked for.
+    pub profile: Option<Box<ImportProfile>>,
+}
+
+/// A file that an import has opened, or tried to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedFile {
+    /// Its absolute path.
+    pub path: OsString,
+    /// Its state at that moment; none if there was no such file.
+    pub stamp: Option<FileStamp>,
+}
+
+/// What the file system says of a file without its being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStamp {
+    /// In bytes.
+    pub size: u64,
+    /// Time of modification, in nanoseconds since 1970.
+    pub modified: i64,
+    /// Time of the last change of the inode, in nanoseconds since 1970. Catches what keeps the time of modification:
+    /// `cp -p`, `mv`, `touch -r`.
+    pub changed: i64,
+    /// Number within the device.
+    pub inode: u64,
+    /// The device.
+    pub device: u64,
+}
+
+/// A directory that an import has listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedDirectory {
+    /// Its absolute path.
+    pub path: OsString,
+    /// Whether only installed distributions were looked for (`*.dist-info`, `*.egg-info`).
+    pub only_distributions: bool,
+    /// The names that mattered, sorted; none if it could not be listed.
+    pub names: Option<Vec<OsString>>,
 }
 
 /// How an import went.
@@ -161,6 +215,11 @@ pub enum ImportFailure {
         /// Their names.
         names: Vec<String>,
     },
+    /// The import left threads running that Python does not know of, and whose library would miss them after a fork.
+    NativeThreads {
+        /// All of them.
+        threads: Vec<NativeThread>,
+    },
     /// The import left processes running, which all runs would share.
     Processes {
         /// Their ids.
@@ -177,6 +236,15 @@ pub enum ImportFailure {
     Signals,
 }
 
+/// A thread that native code has started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NativeThread {
+    /// What it calls itself. At most 15 bytes.
+    pub name: String,
+    /// The shared library that it belongs to, if that could be found out.
+    pub library: Option<String>,
+}
+
 impl std::fmt::Display for ImportFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -185,6 +253,7 @@ impl std::fmt::Display for ImportFailure {
             Self::Raised { type_name, message } => write!(f, "raises {type_name}: {message}"),
             Self::FirstParty { module } => write!(f, "imports first-party module {module}"),
             Self::Threads { names } => write!(f, "leaves threads running: {}", names.join(", ")),
+            Self::NativeThreads { threads } => write!(f, "leaves native threads {}", owners(threads)),
             Self::Processes { pids } if pids.len() == 1 => f.write_str("leaves a process running"),
             Self::Processes { pids } => write!(f, "leaves {} processes running", pids.len()),
             Self::Listens => f.write_str("leaves a socket that listens"),
@@ -192,6 +261,16 @@ impl std::fmt::Display for ImportFailure {
             Self::Signals => f.write_str("changes how signals are handled"),
         }
     }
+}
+
+/// Whose threads keep running, each library once.
+fn owners(threads: &[NativeThread]) -> String {
+    let libraries: BTreeSet<_> = threads.iter().filter_map(|thread| thread.library.as_deref()).collect();
+    if libraries.is_empty() {
+        let names: BTreeSet<_> = threads.iter().map(|thread| thread.name.as_str()).collect();
+        return format!("running: {}", Vec::from_iter(names).join(", "));
+    }
+    format!("of {} running", Vec::from_iter(libraries).join(" and "))
 }
 
 /// How to tell the project's own modules from others.

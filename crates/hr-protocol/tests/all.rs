@@ -122,6 +122,7 @@ fn messages_pass_through_any_reader_and_writer() {
             module: "numpy".to_owned(),
             micros: 90_000,
             outcome: ImportOutcome::Failed { failure: ImportFailure::NotFound, left_traces: false },
+            threads: 1,
         },
     ];
     let mut stream = Vec::new();

@@ -215,7 +215,8 @@ impl Supervisor {
             environment,
             package_directory,
         };
-        let request = Request::Open(Box::new(Open { target, interpreter, ignored_modules, spares }));
+        let request =
+            Request::Open(Box::new(Open { target, interpreter, ignored_modules, spares, profile: false }));
         match self.ask(py, &request, Vec::new())? {
             Reply::Opened(state) => Ok(state.into()),
             other => Err(unexpected(other)),

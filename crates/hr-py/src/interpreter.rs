@@ -1,12 +1,11 @@
 //! CPython as the fork server's interpreter.
 
-use std::ffi::OsString;
-
-use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Loaded};
+use hr_forkserver::protocol::{Call, ImportFailure, ImportOutcome, Loaded, Preparation};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 
 use crate::job::Job;
+use crate::loaded::PythonLoaded;
 use crate::sys;
 
 /// Exit code of a process in which Python could not even begin to carry out a call.
@@ -49,11 +48,11 @@ impl CPython {
 }
 
 impl Interpreter for CPython {
-    fn prepare(&mut self, argv: Vec<OsString>, sys_path: Vec<OsString>, first_party: FirstParty) {
-        let FirstParty { paths, modules } = first_party;
+    fn prepare(&mut self, preparation: Preparation) {
+        let Preparation { argv, sys_path, first_party, profile } = preparation;
+        let arguments = (argv, sys_path, first_party.paths, first_party.modules, profile);
         Python::attach(|py| {
-            let prepared = self.template.call_method1(py, "prepare", (argv, sys_path, paths, modules));
-            if let Err(error) = prepared {
+            if let Err(error) = self.template.call_method1(py, "prepare", arguments) {
                 // Its output is the supervisor's to report.
                 error.print(py);
             }
@@ -69,9 +68,9 @@ impl Interpreter for CPython {
 
     fn settle(&mut self) -> Loaded {
         Python::attach(|py| {
-            let loaded = self.template.call_method0(py, "settle").and_then(|loaded| loaded.extract(py));
-            match loaded {
-                Ok((files, names, variables)) => Loaded { files, names, variables },
+            let settled = self.template.call_method0(py, "settle");
+            match settled.and_then(|settled| settled.extract::<PythonLoaded>(py)) {
+                Ok(loaded) => loaded.into(),
                 Err(error) => {
                     error.print(py);
                     Loaded::default()

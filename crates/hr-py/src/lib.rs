@@ -10,6 +10,7 @@ mod client;
 mod context;
 mod interpreter;
 mod job;
+mod loaded;
 mod payload;
 mod records;
 mod run;

@@ -123,7 +123,7 @@ def test_grandchildren_end_as_well(user: User, victim: str) -> None:
         session.ask("communicate", run="family")
         session.finish()
     assert user.remaining() == []
-    assert processes.process(grandchild) is None
+    assert processes.has_ended(grandchild)
 
 
 FAMILY = """

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Reply, Request, RunId};
+use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Note, Reply, Request, RunId};
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
@@ -80,13 +80,20 @@ impl Supervisor {
             Request::Stop { run } => self.stop(run, answer),
             Request::Update => {
                 self.refresh.request(Purpose::Update(answer));
-                let done = self.refresh.advance();
+                let done = self.refresh.advance(&mut self.tree);
                 self.refreshed(done);
             }
             Request::Status => {
                 let reply = match self.refresh.state(&self.tree) {
                     Some(state) => Reply::State(state),
                     None => invalid("no project is open"),
+                };
+                self.answers.send(answer, &reply);
+            }
+            Request::Profile => {
+                let reply = match self.refresh.profile(&self.tree) {
+                    Some(profile) => Reply::Profile(profile.clone()),
+                    None => invalid("the project was not opened with a profile of its imports"),
                 };
                 self.answers.send(answer, &reply);
             }
@@ -129,7 +136,7 @@ impl Supervisor {
                 self.refresh.request(Purpose::Revive(Box::new(pending.call.context.clone())));
             }
         }
-        let done = self.refresh.advance();
+        let done = self.refresh.advance(&mut self.tree);
         self.refreshed(done);
     }
 
@@ -176,8 +183,9 @@ impl Supervisor {
                 self.refresh.keep_output(bytes);
                 self.reporter.printed(bytes);
             }
+            TreeEvent::Note(Note::Loaded { modules }) => self.refresh.learn(modules.clone()),
             TreeEvent::Died { snapshot, status }
-                if self.refresh.template() == Some(*snapshot) && self.closing.is_none() =>
+                if self.refresh.served(*snapshot) && self.closing.is_none() =>
             {
                 self.reporter.template_died(describe(*status));
             }

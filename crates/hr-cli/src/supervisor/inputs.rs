@@ -3,54 +3,20 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use hr_forkserver::protocol::{FileStamp, OpenedFile};
+
+use super::stamp::{is_older_than, stamp_of};
 use super::watch::{Name, Registration, Suspects, Watch};
-
-/// How far the time stamp of a file may lie behind the clock: one tick of the kernel's, at the slowest `HZ` of 100.
-const CLOCK_TICK: Duration = Duration::from_millis(10);
-
-/// What the file system says of a file without its being read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    size: u64,
-    modified: (i64, i64),
-    /// Catches what keeps the modification time: `cp -p`, `mv`, `touch -r`.
-    changed: (i64, i64),
-    inode: u64,
-    device: u64,
-}
-
-impl Stamp {
-    pub(super) fn of(file: &OsStr) -> Option<Self> {
-        let metadata = fs::metadata(file).ok()?;
-        Some(Self {
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            inode: metadata.ino(),
-            device: metadata.dev(),
-        })
-    }
-
-    /// Whether the file was last written before `moment`, beyond doubt.
-    pub(super) fn is_older_than(self, moment: SystemTime) -> bool {
-        let since_epoch = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let limit = since_epoch.saturating_sub(CLOCK_TICK);
-        let limit = (i64::try_from(limit.as_secs()).unwrap_or(i64::MAX), i64::from(limit.subsec_nanos()));
-        self.modified < limit && self.changed < limit
-    }
-}
 
 /// What is known of a file that a template has loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
     /// It was in this state from before the template began until after it was loaded.
-    Stamp(Stamp),
+    Stamp(FileStamp),
     /// There is no such file. Some modules name a file that never was, or one inside an archive.
     Absent,
     /// It was written or removed while the template may have been reading it; nobody can tell what was read.
@@ -59,10 +25,10 @@ enum Known {
 
 impl Known {
     fn of(file: &OsStr, began: SystemTime) -> Self {
-        let stamp = Stamp::of(file);
+        let stamp = stamp_of(file);
         // When a file went away is in the time stamp of its directory.
-        let witness = stamp.or_else(|| Stamp::of(Path::new(file).parent()?.as_os_str()));
-        match (stamp, witness.is_none_or(|witness| witness.is_older_than(began))) {
+        let witness = stamp.or_else(|| stamp_of(Path::new(file).parent()?.as_os_str()));
+        match (stamp, witness.is_none_or(|witness| is_older_than(witness, began))) {
             (_, false) => Self::Unsettled,
             (Some(stamp), true) => Self::Stamp(stamp),
             (None, true) => Self::Absent,
@@ -71,8 +37,8 @@ impl Known {
 
     fn still_holds(self, file: &OsStr) -> bool {
         match self {
-            Self::Stamp(stamp) => Stamp::of(file) == Some(stamp),
-            Self::Absent => Stamp::of(file).is_none(),
+            Self::Stamp(stamp) => stamp_of(file) == Some(stamp),
+            Self::Absent => stamp_of(file).is_none(),
             Self::Unsettled => false,
         }
     }
@@ -98,6 +64,17 @@ impl Inputs {
         inputs
     }
 
+    /// Adds a file whose state was seen when it was opened.
+    pub(crate) fn add_opened(&mut self, OpenedFile { path, stamp }: OpenedFile) {
+        let known = stamp.map_or(Known::Absent, Known::Stamp);
+        self.files.entry(Rc::from(path)).or_insert(known);
+    }
+
+    /// Whether `file` is one of them.
+    pub(crate) fn contains(&self, file: &OsStr) -> bool {
+        self.files.contains_key(file)
+    }
+
     fn add(&mut self, file: &OsStr, began: SystemTime) {
         let known = Known::of(file, began);
         self.files.entry(Rc::from(file)).or_insert(known);
@@ -108,18 +85,6 @@ impl Inputs {
         {
             self.add(archive.as_os_str(), began);
         }
-    }
-
-    /// These as `earlier` knew them, and those that `earlier` did not know.
-    pub(crate) fn after(mut self, earlier: &Self) -> Self {
-        self.registration = RefCell::default();
-        self.files.extend(earlier.files.iter().map(|(file, known)| (Rc::clone(file), *known)));
-        self
-    }
-
-    /// Whether every file is what was loaded.
-    pub(crate) fn hold(&self) -> bool {
-        self.changed().is_empty()
     }
 
     /// The files that are not what was loaded. The first time, all are compared; from then on those that something may
@@ -150,6 +115,9 @@ impl Inputs {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -187,10 +155,9 @@ mod tests {
         let files = [path("generated.py"), path("archive.zip/module.py")];
         let later = SystemTime::now() + Duration::from_mins(1);
         let inputs = Inputs::new(files.to_vec(), later, &Watch::start());
-        assert!(inputs.hold());
+        assert_eq!(inputs.changed(), Vec::<OsString>::new());
 
         fs::write(path("generated.py"), "").unwrap();
-        assert!(!inputs.hold());
         assert_eq!(inputs.changed(), [path("generated.py")]);
     }
 
@@ -202,7 +169,7 @@ mod tests {
         let later = SystemTime::now() + Duration::from_mins(1);
         let file = archive.join("package/module.py").into_os_string();
         let inputs = Inputs::new(vec![file], later, &Watch::start());
-        assert!(inputs.hold());
+        assert_eq!(inputs.changed(), Vec::<OsString>::new());
 
         fs::write(&archive, "PK").unwrap();
         assert_eq!(inputs.changed(), [archive.into_os_string()]);

@@ -4,15 +4,21 @@
 //! happens becomes an [`Event`], and each event is handled to its end before the next. Nothing in here waits
 //! anywhere else.
 
+mod absences;
 mod basis;
 mod change;
 mod clients;
+mod construction;
 mod decide;
 mod inputs;
+mod listings;
+mod memory;
+mod opened;
 mod refresh;
 mod resolution;
 mod scan;
-mod template;
+mod snapshots;
+mod stamp;
 pub(crate) mod voice;
 mod watch;
 
@@ -287,9 +293,12 @@ impl Supervisor {
 
     /// Forks runs ahead, as many as the client wants. Without them the next run is forked when it is asked for.
     fn refill(&mut self) {
-        if let (Some(template), None) = (self.refresh.template(), self.closing) {
+        if self.closing.is_some() {
+            return;
+        }
+        for (snapshot, number) in self.refresh.spares(&self.tree) {
             // Descriptors may be short just now.
-            let _ = self.tree.keep_spares(template, self.refresh.spares());
+            let _ = self.tree.keep_spares(snapshot, number);
         }
     }
 

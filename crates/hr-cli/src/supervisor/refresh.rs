@@ -1,29 +1,30 @@
-//! Bringing the template up to date: scan, decide, build, swap. One thing at a time.
+//! Bringing the template up to date: scan, decide, build, swap. One thing at a time for those who wait; what nobody
+//! waits for is built beside it.
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hr_forkserver::protocol::{
-    Failure, Open, ProcessContext, Reply, SnapshotId, TargetInterpreter, TemplateState, Update,
+    Failure, ImportProfile, Open, Preparation, ProcessContext, Reply, SnapshotId, TemplateState, Update,
 };
-use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
+use hr_forkserver::{BuildError, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
 
 use super::change::Change;
 use super::clients::Answer;
-use super::decide::{Decision, Situation};
-use super::scan::{Scan, ScanThread};
-use super::template::{Current, names};
+use super::construction::{Construction, Site};
+use super::decide::{self, Best, Decision};
+use super::opened::Opened;
+use super::scan::Scan;
+use super::snapshots::{ContextId, Snapshots, Stale};
 use super::watch::Watch;
 
-/// How long one module may take to import. Generous: some compile code the first time.
-const IMPORT_LIMIT: Duration = Duration::from_mins(2);
+/// For how many interpreter contexts templates are kept: as many shells as a person works in.
+const MAX_CONTEXTS: usize = 4;
 
 /// How much of what a failing interpreter printed is kept for the error message, in bytes.
 const KEPT_OUTPUT: usize = 4096;
-
-const BOOTSTRAP: &str = include_str!("bootstrap.py");
 
 /// Why the template is looked at.
 pub(crate) enum Purpose {
@@ -31,7 +32,7 @@ pub(crate) enum Purpose {
     Open(Answer),
     /// The client asks for an update.
     Update(Answer),
-    /// A run with this context is wanted, and the template is dead, or has consumed what is different now.
+    /// A run with this context is wanted, and no snapshot can be forked for it.
     Revive(Box<ProcessContext>),
 }
 
@@ -48,42 +49,45 @@ pub(crate) enum Outcome {
 enum Work {
     Idle,
     Scanning(Purpose),
-    Building(Box<Building>),
+    Building { construction: Box<Construction>, purpose: Purpose, change: Change },
 }
 
-/// A template on its way.
-struct Building {
-    build: Build,
-    purpose: Purpose,
-    change: Change,
-    /// Whether it is a layer on the current template.
-    on_top: bool,
+/// What is built while nobody waits for it.
+enum Renewal {
+    /// Nothing. It is looked for when there is nothing else to do.
+    Idle,
+    Building(Box<Construction>),
+    /// It failed; there is no use in trying before something changes.
+    Failed,
 }
 
-/// The project, as the client described it.
-struct Opened {
-    open: Open,
-    scans: ScanThread,
-}
-
-/// The template, and the work on the next one.
+/// The snapshots there are, and the work on the next one.
 pub(crate) struct Refresh {
     mask: SigSet,
     project: Option<Opened>,
-    scan: Option<Scan>,
-    current: Option<Current>,
+    snapshots: Snapshots,
+    /// The context in whose circumstances the snapshots were compared with what is in demand.
+    rated: Option<ContextId>,
     work: Work,
+    renewal: Renewal,
     queue: VecDeque<Purpose>,
     /// The last words of the interpreter while it is being built.
     output: Vec<u8>,
-    watch: Watch,
 }
 
 impl Refresh {
     /// No project, no template. Processes will start with `mask`.
     pub(crate) fn new(mask: SigSet) -> Self {
-        let (queue, output, watch) = (VecDeque::new(), Vec::new(), Watch::start());
-        Self { mask, project: None, scan: None, current: None, work: Work::Idle, queue, output, watch }
+        Self {
+            mask,
+            project: None,
+            rated: None,
+            snapshots: Snapshots::new(Watch::start()),
+            work: Work::Idle,
+            renewal: Renewal::Idle,
+            queue: VecDeque::new(),
+            output: Vec::new(),
+        }
     }
 
     /// Whether there is a project.
@@ -92,19 +96,30 @@ impl Refresh {
     }
 
     /// The snapshot that a run with `context` may be forked from at this moment, if there is one.
-    pub(crate) fn valid_template(&self, tree: &SnapshotTree, context: &ProcessContext) -> Option<SnapshotId> {
-        let current = self.current.as_ref()?;
-        (tree.is_alive(current.snapshot) && current.is_valid_for(context)).then_some(current.snapshot)
+    pub(crate) fn valid_template(
+        &mut self,
+        tree: &SnapshotTree,
+        context: &ProcessContext,
+    ) -> Option<SnapshotId> {
+        self.snapshots.best_for(tree, context)
     }
 
-    /// The snapshot that runs are forked from. It may have died, and its inputs may have changed.
-    pub(crate) fn template(&self) -> Option<SnapshotId> {
-        self.current.as_ref().map(|current| current.snapshot)
+    /// The snapshot that runs are forked from, as far as is known without looking at its inputs.
+    pub(crate) fn template(&self, tree: &SnapshotTree) -> Option<SnapshotId> {
+        self.snapshots.best_in(tree, self.snapshots.active()?)
     }
 
-    /// How many runs the client wants forked ahead of time.
-    pub(crate) fn spares(&self) -> usize {
-        self.project.as_ref().map_or(0, |project| usize::try_from(project.open.spares).unwrap_or(usize::MAX))
+    /// Whether runs are forked from `snapshot`, which may just have died.
+    pub(crate) fn served(&self, snapshot: SnapshotId) -> bool {
+        self.snapshots.serves(snapshot)
+    }
+
+    /// How many runs are to be forked ahead of time, for each snapshot.
+    pub(crate) fn spares(&self, tree: &SnapshotTree) -> Vec<(SnapshotId, usize)> {
+        let wanted = self.project.as_ref().map_or(0, |project| project.open.spares);
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let best = self.template(tree);
+        self.snapshots.ids().map(|id| (id, if Some(id) == best { wanted } else { 0 })).collect()
     }
 
     /// What becomes readable when a scan is there.
@@ -117,17 +132,34 @@ impl Refresh {
         self.project.as_ref()?.scans.take()
     }
 
-    /// When [`Refresh::on_overdue`] must be called.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        match &self.work {
-            Work::Building(building) => building.build.deadline(),
+    fn constructions(&self) -> impl Iterator<Item = &Construction> {
+        let awaited = match &self.work {
+            Work::Building { construction, .. } => Some(&**construction),
             Work::Idle | Work::Scanning(_) => None,
-        }
+        };
+        let renewal = match &self.renewal {
+            Renewal::Building(construction) => Some(&**construction),
+            Renewal::Idle | Renewal::Failed => None,
+        };
+        awaited.into_iter().chain(renewal)
     }
 
-    /// The template for people.
+    /// When [`Refresh::on_overdue`] must be called.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.constructions().filter_map(Construction::deadline).min()
+    }
+
+    /// The template for people and programs.
     pub(crate) fn state(&self, tree: &SnapshotTree) -> Option<TemplateState> {
-        Some(self.current.as_ref()?.state(tree, self.scan.as_ref()?))
+        let project = self.project.as_ref()?;
+        let template = self.template(tree)?;
+        let described = project.describe(self.snapshots.holding(template));
+        Some(TemplateState { template: tree.pid(template).unwrap_or_default(), ..described })
+    }
+
+    /// What the template's imports have cost, if the client wanted that measured.
+    pub(crate) fn profile(&self, tree: &SnapshotTree) -> Option<&ImportProfile> {
+        self.snapshots.profile(self.template(tree)?)
     }
 
     /// Remembers what a template prints, for the case that it cannot be built.
@@ -143,14 +175,20 @@ impl Refresh {
             let message = "a project is open already".to_owned();
             return vec![Outcome::Answer(answer, Box::new(Reply::Failed(Failure::Invalid { message })))];
         }
-        match ScanThread::start(open) {
-            Ok(scans) => {
-                scans.request();
-                self.project = Some(Opened { open: open.clone(), scans });
+        match Opened::new(open) {
+            Ok(opened) => {
+                self.project = Some(opened);
                 self.work = Work::Scanning(Purpose::Open(answer));
                 Vec::new()
             }
             Err(failure) => vec![Outcome::Answer(answer, Box::new(Reply::Failed(failure)))],
+        }
+    }
+
+    /// Takes note of modules that a run has had to load itself.
+    pub(crate) fn learn(&mut self, modules: Vec<String>) {
+        if let Some(project) = &mut self.project {
+            project.learn(modules);
         }
     }
 
@@ -159,44 +197,44 @@ impl Refresh {
         self.queue.push_back(purpose);
     }
 
-    /// Whether nothing is under way, nor in the queue.
+    /// Whether nobody waits for anything.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.work, Work::Idle) && self.queue.is_empty()
     }
 
-    /// Begins the next work in the queue if there is none under way.
-    pub(crate) fn advance(&mut self) -> Vec<Outcome> {
+    /// Begins the next work in the queue if there is none under way, or what is worth doing while there is none.
+    pub(crate) fn advance(&mut self, tree: &mut SnapshotTree) -> Vec<Outcome> {
         if !matches!(self.work, Work::Idle) {
             return Vec::new();
         }
-        match self.queue.pop_front() {
-            None => Vec::new(),
-            Some(purpose) => {
-                if let Purpose::Revive(context) = &purpose {
-                    self.adapt(context);
-                }
-                if let Some(project) = &self.project {
-                    project.scans.request();
-                    self.work = Work::Scanning(purpose);
-                    return Vec::new();
-                }
-                let message = "no project is open".to_owned();
-                answer(purpose, Reply::Failed(Failure::Invalid { message })).into_iter().collect()
-            }
+        let Some(purpose) = self.queue.pop_front() else {
+            self.renew(tree);
+            return Vec::new();
+        };
+        self.aim(tree, &purpose);
+        if let Some(project) = &self.project {
+            project.scans.request();
+            self.work = Work::Scanning(purpose);
+            return Vec::new();
         }
+        let message = "no project is open".to_owned();
+        answer(purpose, Reply::Failed(Failure::Invalid { message })).into_iter().collect()
     }
 
-    /// The next template will be one of an interpreter with the search path and the environment of `context`.
-    fn adapt(&mut self, context: &ProcessContext) {
+    /// Sets the interpreter context that `purpose` is about.
+    fn aim(&mut self, tree: &SnapshotTree, purpose: &Purpose) {
+        let context = match purpose {
+            Purpose::Open(_) | Purpose::Update(_) => self.snapshots.active(),
+            Purpose::Revive(context) => self.snapshots.context_for(tree, context),
+        };
         let Some(project) = &mut self.project else { return };
-        project.open.interpreter.environment.clone_from(&context.environment);
-        if project.open.interpreter.sys_path != context.sys_path {
-            project.open.interpreter.sys_path.clone_from(&context.sys_path);
-            // If the project cannot be found that way any more, what was found before still is the project.
-            if let Ok(scans) = ScanThread::start(&project.open) {
-                project.scans = scans;
-            }
+        let known = context.and_then(|context| self.snapshots.interpreter(context)).cloned();
+        let mut interpreter = known.unwrap_or_else(|| project.open.interpreter.clone());
+        if let (Purpose::Revive(wanted), None) = (purpose, context) {
+            interpreter.environment.clone_from(&wanted.environment);
+            interpreter.sys_path.clone_from(&wanted.sys_path);
         }
+        project.aim(interpreter);
     }
 
     /// A scan is there: decides what it means for the template.
@@ -204,104 +242,157 @@ impl Refresh {
         let Work::Scanning(purpose) = std::mem::replace(&mut self.work, Work::Idle) else {
             return Vec::new();
         };
-        let alive = self.current.as_ref().filter(|current| tree.is_alive(current.snapshot));
-        let planned = alive.map(|current| current.planned(&scan));
-        let wanted = names(&scan.modules);
-        let files = alive.map(Current::changed_files).unwrap_or_default();
-        let layers = alive.map_or(0, |current| current.layers);
-        let moved = alive.map(Current::moved_names).unwrap_or_default();
-        let unsuitable = match (&purpose, alive) {
-            (Purpose::Revive(context), Some(current)) => !current.suits(context),
-            _ => false,
+        let Some(project) = &mut self.project else { return Vec::new() };
+        project.scanned(scan);
+        let context = self.snapshots.context(&project.open.interpreter);
+        let before = self.snapshots.newest_in(context).map(|newest| self.snapshots.holding(newest));
+        self.snapshots.rate(project.demand());
+        self.rated = Some(context);
+        let added = before.as_ref().map(|before| before.missing(project.demand())).unwrap_or_default();
+        let removed = before.map(|before| before.surplus(project.demand().modules)).unwrap_or_default();
+        let in_use: Vec<_> = self.constructions().filter_map(Construction::base).collect();
+        let Stale { files, names } = self.snapshots.prune(tree, MAX_CONTEXTS, &in_use);
+        let (files, moved) = (files.into_iter().collect(), names.into_iter().collect());
+        let change = Change { added, removed, files, moved };
+        if matches!(self.renewal, Renewal::Failed) {
+            self.renewal = Renewal::Idle;
+        }
+        let best = self.snapshots.best_in(tree, context);
+        match decide::now(best.map(|best| self.appraise(best))) {
+            Decision::Keep => self.finish(tree, purpose, &change, false),
+            Decision::Layer => self.build(tree, Site { context, base: best }, purpose, change),
+            Decision::Boot => self.build(tree, Site { context, base: None }, purpose, change),
+        }
+    }
+
+    fn appraise(&self, best: SnapshotId) -> Best {
+        Best { fit: self.snapshots.fit(best), layers: self.snapshots.holding(best).layers }
+    }
+
+    fn begin(&self, tree: &mut SnapshotTree, site: Site) -> Option<Result<Construction, BuildError>> {
+        let interpreter = self.snapshots.interpreter(site.context)?;
+        let project = self.project.as_ref()?;
+        let demand = project.demand();
+        let modules = match site.base {
+            Some(base) => self.snapshots.holding(base).missing(demand),
+            None => demand.modules.iter().map(|wanted| wanted.module.clone()).collect(),
         };
-        let situation = Situation {
-            planned: planned.as_deref(),
-            wanted: &wanted,
-            changed_files: &files,
-            moved_names: &moved,
-            unsuitable,
-            layers,
+        let (modules, known) = project.worth_trying(modules);
+        let preparation = Preparation {
+            argv: interpreter.argv.clone(),
+            sys_path: interpreter.sys_path.clone(),
+            first_party: project.first_party().clone(),
+            profile: project.open.profile,
         };
-        let (decision, added, removed) = (situation.decide(), situation.added(), situation.removed());
-        self.scan = Some(scan);
-        self.build(tree, purpose, Change { added, removed, files, moved }, &decision)
+        Some(Construction::begin(tree, site, interpreter, preparation, modules, known, self.mask))
     }
 
     fn build(
         &mut self,
         tree: &mut SnapshotTree,
+        site: Site,
         purpose: Purpose,
         change: Change,
-        decision: &Decision,
     ) -> Vec<Outcome> {
-        let (Some(project), Some(scan)) = (&self.project, &self.scan) else { return Vec::new() };
-        let interpreter = &project.open.interpreter;
-        let plan = |modules: Vec<String>| Plan {
-            modules,
-            argv: interpreter.argv.clone(),
-            sys_path: interpreter.sys_path.clone(),
-            first_party: scan.first_party.clone(),
-            import_limit: IMPORT_LIMIT,
-        };
-        let (build, on_top) = match (decision, &self.current) {
-            (Decision::Keep, _) => return self.finish(tree, purpose, &change, false),
-            (Decision::Layer(modules), Some(base)) => {
-                (Build::layer(tree, base.snapshot, plan(modules.clone())), true)
-            }
-            (Decision::Layer(_), None) | (Decision::Rebuild, _) => {
-                let launch = launch(interpreter, self.mask);
-                (Build::boot(tree, &launch, plan(names(&scan.modules))), false)
-            }
-        };
         self.output.clear();
-        match build {
-            Ok(build) => {
-                self.work = Work::Building(Box::new(Building { build, purpose, change, on_top }));
+        match self.begin(tree, site) {
+            None => Vec::new(),
+            Some(Ok(construction)) => {
+                self.work = Work::Building { construction: Box::new(construction), purpose, change };
                 Vec::new()
             }
-            Err(error) => self.fail(tree, purpose, &error),
+            Some(Err(error)) => self.fail(tree, purpose, &error),
         }
     }
 
-    /// Lets the build take note of an event.
-    pub(crate) fn on_event(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Vec<Outcome> {
-        let Work::Building(building) = &mut self.work else { return Vec::new() };
-        let Progress::Finished(result) = building.build.handle(tree, event) else { return Vec::new() };
-        let Work::Building(building) = std::mem::replace(&mut self.work, Work::Idle) else {
-            return Vec::new();
-        };
-        let Building { purpose, change, on_top, .. } = *building;
-        match result {
-            Ok(template) => {
-                self.swap(tree, template, on_top);
-                self.finish(tree, purpose, &change, true)
+    /// Begins what is worth building while nobody waits.
+    fn renew(&mut self, tree: &mut SnapshotTree) {
+        if !matches!(self.renewal, Renewal::Idle) {
+            return;
+        }
+        let Some(context) = self.snapshots.active() else { return };
+        if let (Some(project), true) = (&mut self.project, self.rated != Some(context)) {
+            if let Some(interpreter) = self.snapshots.interpreter(context) {
+                project.look_around(interpreter);
             }
-            // What the layer was to stand on may have died meanwhile.
-            Err(_) if on_top => self.build(tree, purpose, change, &Decision::Rebuild),
-            Err(error) => self.fail(tree, purpose, &error),
+            self.snapshots.rate(project.demand());
+            self.rated = Some(context);
         }
-    }
-
-    /// Gives up an import that takes too long.
-    pub(crate) fn on_overdue(&mut self, tree: &mut SnapshotTree) {
-        if let Work::Building(building) = &mut self.work {
-            building.build.expired(tree);
-        }
-    }
-
-    fn swap(&mut self, tree: &mut SnapshotTree, template: Template, on_top: bool) {
-        let Some(project) = &self.project else { return };
-        let interpreter = &project.open.interpreter;
-        let old = self.current.take();
-        let new = match &old {
-            Some(base) if on_top => base.layered(template, interpreter, &self.watch),
-            Some(_) | None => Current::built(template, interpreter, &self.watch),
+        let Some(best) = self.snapshots.best_in(tree, context) else { return };
+        let base = match decide::later(self.appraise(best)) {
+            Decision::Keep => return,
+            Decision::Layer => Some(best),
+            Decision::Boot => None,
         };
-        if let Some(old) = old {
-            // Its runs go on undisturbed; it ends with the last of them.
-            tree.retire(old.snapshot);
+        self.renewal = match self.begin(tree, Site { context, base }) {
+            Some(Ok(construction)) => Renewal::Building(Box::new(construction)),
+            Some(Err(_)) | None => Renewal::Failed,
+        };
+    }
+
+    /// Lets builds take note of an event.
+    pub(crate) fn on_event(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Vec<Outcome> {
+        let mut outcomes = self.on_renewal_event(tree, event);
+        let Work::Building { construction, .. } = &mut self.work else { return outcomes };
+        let Some(result) = construction.handle(tree, event) else { return outcomes };
+        let Work::Building { construction, purpose, change } = std::mem::replace(&mut self.work, Work::Idle)
+        else {
+            return outcomes;
+        };
+        let Site { context, base } = construction.site();
+        let new = result.map(|template| self.insert(tree, *template, *construction));
+        outcomes.extend(match new {
+            Ok(true) => self.finish(tree, purpose, &change, true),
+            // What the layer was to stand on may have died meanwhile, or be out of date.
+            Ok(false) | Err(_) if base.is_some() => {
+                self.build(tree, Site { context, base: None }, purpose, change)
+            }
+            Ok(false) => self.finish(tree, purpose, &change, false),
+            Err(error) => self.fail(tree, purpose, &error),
+        });
+        outcomes
+    }
+
+    fn on_renewal_event(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Vec<Outcome> {
+        let Renewal::Building(construction) = &mut self.renewal else { return Vec::new() };
+        let Some(result) = construction.handle(tree, event) else { return Vec::new() };
+        let failed = std::mem::replace(&mut self.renewal, Renewal::Failed);
+        let (Ok(template), Renewal::Building(construction)) = (result, failed) else { return Vec::new() };
+        self.renewal = Renewal::Idle;
+        self.insert(tree, *template, *construction);
+        let mut outcomes = vec![Outcome::Ready];
+        outcomes.extend(self.advance(tree));
+        outcomes
+    }
+
+    /// Gives up imports that take too long.
+    pub(crate) fn on_overdue(&mut self, tree: &mut SnapshotTree) {
+        if let Work::Building { construction, .. } = &mut self.work {
+            construction.expired(tree);
         }
-        self.current = Some(new);
+        if let Renewal::Building(construction) = &mut self.renewal {
+            construction.expired(tree);
+        }
+    }
+
+    /// Adds a new snapshot, and retires what it takes the place of. Returns whether there was a place for it.
+    fn insert(
+        &mut self,
+        tree: &mut SnapshotTree,
+        mut template: Template,
+        construction: Construction,
+    ) -> bool {
+        let Some(project) = &mut self.project else { return false };
+        let (snapshot, site) = (template.snapshot, construction.site());
+        let failed = std::mem::take(&mut template.excluded);
+        let excluded = [project.tried(&template.modules, failed), construction.known_failures()].concat();
+        if !self.snapshots.insert(template, excluded, site.context, site.base, project.demand()) {
+            tree.retire(snapshot);
+            return false;
+        }
+        let in_use: Vec<_> = self.constructions().filter_map(Construction::base).collect();
+        self.snapshots.collect(tree, MAX_CONTEXTS, &in_use);
+        true
     }
 
     fn finish(
@@ -325,7 +416,7 @@ impl Refresh {
         };
         let mut outcomes: Vec<_> = answer(purpose, reply).into_iter().collect();
         outcomes.push(Outcome::Ready);
-        outcomes.extend(self.advance());
+        outcomes.extend(self.advance(tree));
         outcomes
     }
 
@@ -338,12 +429,12 @@ impl Refresh {
         }
         let reply = Reply::Failed(Failure::Interpreter { message: message.clone() });
         let mut outcomes: Vec<_> = answer(purpose, reply).into_iter().collect();
-        if self.current.as_ref().is_some_and(|current| tree.is_alive(current.snapshot)) {
+        if self.template(tree).is_some() {
             outcomes.push(Outcome::Ready);
         } else {
             outcomes.push(Outcome::NoTemplate(message));
         }
-        outcomes.extend(self.advance());
+        outcomes.extend(self.advance(tree));
         outcomes
     }
 }
@@ -352,16 +443,5 @@ fn answer(purpose: Purpose, reply: Reply) -> Option<Outcome> {
     match purpose {
         Purpose::Open(answer) | Purpose::Update(answer) => Some(Outcome::Answer(answer, Box::new(reply))),
         Purpose::Revive(_) => None,
-    }
-}
-
-fn launch(interpreter: &TargetInterpreter, mask: SigSet) -> Launch {
-    let mut arguments = interpreter.options.clone();
-    arguments.extend(["-c".into(), BOOTSTRAP.into(), interpreter.package_directory.clone()]);
-    Launch {
-        program: interpreter.executable.clone(),
-        arguments,
-        environment: interpreter.environment.clone(),
-        mask,
     }
 }

@@ -10,13 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::inputs::Stamp;
+use super::stamp::{DirectoryState, is_older_than, stamp_of};
 
 /// The directories of `sys.path`, and the top-level names a template has loaded from them.
 #[derive(Debug)]
 pub(crate) struct Resolutions {
-    /// The directory of `sys.path` that each name was found in, and whether as a package.
-    names: BTreeMap<String, Found>,
+    /// The directory of `sys.path` that each name was found in, and whether as a package; none if it was not found.
+    names: BTreeMap<String, Option<Found>>,
     /// What each directory of `sys.path` has of these names.
     listings: RefCell<Vec<Listing>>,
 }
@@ -31,44 +31,24 @@ struct Found {
 #[derive(Debug)]
 struct Listing {
     directory: PathBuf,
-    state: State,
+    state: DirectoryState,
     /// The names that can be imported from it, and whether each is a package.
     names: BTreeMap<String, bool>,
     /// Directories in it that would be packages if they had an `__init__`.
-    portions: Vec<(PathBuf, State)>,
-}
-
-/// Tells whether a directory has changed since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Settled(Stamp),
-    /// There is none.
-    Absent,
-    /// It was modified just now: what is done to it next may not change its time.
-    Unsettled,
-}
-
-impl State {
-    fn of(directory: &Path) -> Self {
-        let now = SystemTime::now();
-        match Stamp::of(directory.as_os_str()) {
-            Some(stamp) if stamp.is_older_than(now) => Self::Settled(stamp),
-            Some(_) => Self::Unsettled,
-            None => Self::Absent,
-        }
-    }
-
-    fn still_holds(self, directory: &Path) -> bool {
-        self != Self::Unsettled && Self::of(directory) == self
-    }
+    portions: Vec<(PathBuf, DirectoryState)>,
 }
 
 impl Resolutions {
-    /// Takes note of `names`, each with the file it was found as, in a search of `sys_path`.
+    /// Takes note of `names`, each with the file it was found as, and of `absent` ones, in a search of `sys_path`.
     ///
     /// Names that a search of directories does not find there (frozen, or of a finder of their own) are left out, unless
     /// it may be that they have moved since the template `began` to import.
-    pub(crate) fn new(sys_path: &[OsString], names: &[(String, OsString)], began: SystemTime) -> Self {
+    pub(crate) fn new(
+        sys_path: &[OsString],
+        names: &[(String, OsString)],
+        absent: &[String],
+        began: SystemTime,
+    ) -> Self {
         let sys_path: Vec<PathBuf> = sys_path.iter().map(PathBuf::from).collect();
         let loaded = names.iter().filter_map(|(name, file)| {
             let file = Path::new(file);
@@ -76,16 +56,22 @@ impl Resolutions {
                 file.parent() == Some(directory) || file.parent() == Some(&directory.join(name))
             })?;
             let package = file.parent() != Some(&sys_path[directory]);
-            Some((name.clone(), Found { directory, package }))
+            Some((name.clone(), Some(Found { directory, package })))
         });
-        let mut names: BTreeMap<String, Found> = loaded.collect();
-        let stamps: Vec<_> = sys_path.iter().filter_map(|path| Stamp::of(path.as_os_str())).collect();
+        let absent = absent.iter().map(|name| (name.clone(), None));
+        let mut names: BTreeMap<String, Option<Found>> = absent.chain(loaded).collect();
+        let stamps: Vec<_> = sys_path.iter().filter_map(|path| stamp_of(path.as_os_str())).collect();
         let listings: Vec<_> =
             sys_path.into_iter().map(|directory| Listing::read(directory, &names)).collect();
-        if stamps.iter().all(|stamp| stamp.is_older_than(began)) {
-            names.retain(|name, found| find(&listings, name).as_ref() == Some(found));
+        if stamps.iter().all(|stamp| is_older_than(*stamp, began)) {
+            names.retain(|name, found| find(&listings, name) == *found);
         }
         Self { names, listings: RefCell::new(listings) }
+    }
+
+    /// Whether it is known where `name` is found.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.names.contains_key(name)
     }
 
     /// The names that would be found elsewhere now. Costs one `stat` a directory, and a look into those that have changed.
@@ -94,7 +80,7 @@ impl Resolutions {
         for listing in listings.iter_mut().filter(|listing| !listing.still_holds()) {
             *listing = Listing::read(std::mem::take(&mut listing.directory), &self.names);
         }
-        let moved = self.names.iter().filter(|(name, found)| find(&listings, name).as_ref() != Some(found));
+        let moved = self.names.iter().filter(|(name, found)| find(&listings, name) != **found);
         moved.map(|(name, _)| name.clone()).collect()
     }
 }
@@ -109,9 +95,9 @@ fn find(listings: &[Listing], name: &str) -> Option<Found> {
 
 impl Listing {
     /// Looks for `wanted` in `directory`. A package comes before a module of the same name.
-    fn read(directory: PathBuf, wanted: &BTreeMap<String, Found>) -> Self {
+    fn read(directory: PathBuf, wanted: &BTreeMap<String, Option<Found>>) -> Self {
         // What is done to it from now on changes the state, or the state is not settled.
-        let state = State::of(&directory);
+        let state = DirectoryState::of(&directory);
         let (mut names, mut portions) = (BTreeMap::new(), Vec::new());
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
             let file_name = entry.file_name();
@@ -125,7 +111,7 @@ impl Listing {
                 names.entry(stem.to_owned()).or_default();
             } else if suffix.is_empty() {
                 let path = entry.path();
-                let state = State::of(&path);
+                let state = DirectoryState::of(&path);
                 if has_init(&path) {
                     names.insert(stem.to_owned(), true);
                 } else {
@@ -168,7 +154,8 @@ mod tests {
             ("made_up".to_owned(), "/nowhere/made_up.py".into()),
         ];
         let later = SystemTime::now() + std::time::Duration::from_mins(1);
-        let resolutions = Resolutions::new(&sys_path, &names, later);
+        let absent = ["accelerator".to_owned()];
+        let resolutions = Resolutions::new(&sys_path, &names, &absent, later);
         assert_eq!(resolutions.moved(), Vec::<String>::new());
 
         // Neither of these is found before what was loaded.
@@ -183,6 +170,9 @@ mod tests {
 
         fs::remove_dir_all(path("project")).unwrap();
         assert_eq!(resolutions.moved(), ["module"]);
+
+        fs::write(path("library/accelerator.cpython-312-x86_64-linux-gnu.so"), "").unwrap();
+        assert_eq!(resolutions.moved(), ["accelerator", "module"], "it was asked for in vain");
     }
 
     #[test]
@@ -195,11 +185,11 @@ mod tests {
         let sys_path = ["project", "library"].map(|name| path(name).into_os_string());
         let names = [("package".to_owned(), path("library/package.py").into_os_string())];
         let resolutions =
-            Resolutions::new(&sys_path, &names, SystemTime::now() + std::time::Duration::from_mins(1));
+            Resolutions::new(&sys_path, &names, &[], SystemTime::now() + std::time::Duration::from_mins(1));
         // Until the times of these directories can tell.
         while resolutions.listings.borrow().iter().any(|listing| {
-            listing.state == State::Unsettled
-                || listing.portions.iter().any(|(_, state)| *state == State::Unsettled)
+            listing.state == DirectoryState::Unsettled
+                || listing.portions.iter().any(|(_, state)| *state == DirectoryState::Unsettled)
         }) {
             assert_eq!(resolutions.moved(), Vec::<String>::new());
         }

@@ -28,6 +28,13 @@ pub(super) struct Run {
     pub(super) ended: Option<ExitStatus>,
 }
 
+impl Run {
+    /// Whether it is a spare of `snapshot` that was not told to end.
+    fn awaits_job_from(&self, snapshot: SnapshotId) -> bool {
+        self.spare && self.jobs.is_some() && self.snapshot == snapshot
+    }
+}
+
 impl SnapshotTree {
     /// Carries out `call` in a run forked from `snapshot`: in a spare if there is one, else in a new fork.
     /// `descriptors` are those of the call.
@@ -38,8 +45,7 @@ impl SnapshotTree {
         descriptors: impl Into<Arc<[OwnedFd]>>,
     ) -> RunId {
         let (call, descriptors) = (call.into(), descriptors.into());
-        let spare =
-            self.runs.iter().find(|(_, run)| run.spare && run.snapshot == snapshot).map(|(id, _)| *id);
+        let spare = self.runs.iter().find(|(_, run)| run.awaits_job_from(snapshot)).map(|(id, _)| *id);
         if let Some(run) = spare {
             self.hand_over(run, call, descriptors);
             return run;
@@ -49,12 +55,18 @@ impl SnapshotTree {
         run
     }
 
-    /// Forks runs ahead of time until `snapshot` has `number` of them that wait for a job.
+    /// Forks runs ahead of time, or ends some, until `snapshot` has `number` of them that wait for a job.
     pub fn keep_spares(&mut self, snapshot: SnapshotId, number: usize) -> io::Result<()> {
         if !self.is_alive(snapshot) {
             return Ok(());
         }
-        let waiting = self.runs.values().filter(|run| run.spare && run.snapshot == snapshot).count();
+        let mut waiting = 0;
+        for run in self.runs.values_mut().filter(|run| run.awaits_job_from(snapshot)) {
+            waiting += 1;
+            if waiting > number {
+                run.jobs = None; // which ends it
+            }
+        }
         for _ in waiting..number {
             let (ours, theirs) = socket_pair()?;
             let run = self.new_run(snapshot, Some(ours.into()));

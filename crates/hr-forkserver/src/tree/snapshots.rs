@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hr_protocol::{Command, ExitStatus, Hello, Report, SnapshotId};
+use hr_protocol::{Command, ExitStatus, Hello, Preparation, Report, SnapshotId};
 use nix::unistd::{Pid, getpid};
 use rustix::process::Signal;
 
@@ -13,6 +13,7 @@ use super::runs::Run;
 use super::{SWEEP_LIMIT, SnapshotTree, TreeEvent};
 use crate::channel::{Channel, ChannelError, Received, socket_pair};
 use crate::launch::Launch;
+use crate::notes::Notes;
 use crate::processes;
 
 /// A paused process.
@@ -46,6 +47,20 @@ impl SnapshotTree {
         let id = self.new_snapshot(Some(parent), ours);
         self.command(parent, &Command::Fork { snapshot: id }, vec![theirs]);
         Ok(id)
+    }
+
+    /// Tells `snapshot` what it must know before it imports, and gives it the socket that its runs tell notes through.
+    pub fn prepare(&mut self, snapshot: SnapshotId, preparation: Preparation) {
+        if self.notes.is_none() {
+            // Without it, nothing is learned.
+            self.notes = Notes::new().ok();
+        }
+        let writer = self.notes.as_ref().and_then(|notes| notes.writer().ok());
+        self.command(
+            snapshot,
+            &Command::Prepare(Box::new(preparation)),
+            writer.into_iter().collect::<Vec<_>>(),
+        );
     }
 
     /// Tells `snapshot` to do something that has an answer of its own.
@@ -142,9 +157,9 @@ impl SnapshotTree {
         let Received { message, mut descriptors } = received;
         match message {
             Report::Ready { hello, pid } => self.snapshot_ready(id, hello, pid),
-            Report::Imported { micros, outcome, .. } => {
+            Report::Imported { micros, outcome, threads, .. } => {
                 let elapsed = Duration::from_micros(micros);
-                self.events.push_back(TreeEvent::Imported { snapshot: id, elapsed, outcome });
+                self.events.push_back(TreeEvent::Imported { snapshot: id, elapsed, outcome, threads });
             }
             Report::Settled(loaded) => self.events.push_back(TreeEvent::Settled { snapshot: id, loaded }),
             Report::Forked { snapshot, pid } => {

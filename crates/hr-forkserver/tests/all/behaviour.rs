@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("a_run_reports_its_exit_code_and_what_it_wrote", a_run_reports_its_exit_code_and_what_it_wrote),
     ("a_module_that_breaks_is_left_out_without_a_trace", a_module_that_breaks_is_left_out_without_a_trace),
     ("a_module_with_effects_beyond_itself_is_left_out", a_module_with_effects_beyond_itself_is_left_out),
+    ("a_template_has_one_thread", a_template_has_one_thread),
     ("a_module_that_hangs_is_given_up", a_module_that_hangs_is_given_up),
     ("a_layer_adds_modules_and_its_base_outlives_it", a_layer_adds_modules_and_its_base_outlives_it),
     ("a_killed_template_takes_its_runs_along", a_killed_template_takes_its_runs_along),
@@ -70,14 +71,38 @@ fn a_module_that_breaks_is_left_out_without_a_trace() {
 
 fn a_module_with_effects_beyond_itself_is_left_out() {
     let mut supervisor = Supervisor::new();
-    let template = supervisor.build(&["a", "daemon", "b", "chdir /proc", "listen", "c"]);
+    let template = supervisor.build(&["a", "daemon", "b", "chdir /proc", "listen", "thread worker", "c"]);
     assert_eq!(template.modules, ["a", "b", "c"]);
     let causes: Vec<_> = template.excluded.iter().map(|(_, cause)| cause.to_string()).collect();
     assert!(causes[0].starts_with("leaves "), "{}", causes[0]);
-    assert_eq!(causes[1..], ["changes the working directory to /proc", "leaves a socket that listens"]);
+    assert_eq!(causes[1..3], ["changes the working directory to /proc", "leaves a socket that listens"]);
+    let program = std::env::current_exe().unwrap();
+    let program = program.file_name().unwrap().to_string_lossy();
+    assert_eq!(causes[3], format!("leaves native threads of deps/{program} running"));
     supervisor.until(|_, _| (sleeps() == 0).then_some(()));
     let (_, _, mut output) = supervisor.start(template.snapshot, "modules");
     assert_eq!(read_line(&mut output), "a b c");
+}
+
+fn a_template_has_one_thread() {
+    let mut supervisor = Supervisor::new();
+    let template = supervisor.build(&["a", "thread jemalloc_bg_thd", "b"]);
+    assert_eq!(template.modules, ["a", "thread jemalloc_bg_thd", "b"]);
+    let pid = supervisor.tree.pid(template.snapshot).unwrap();
+    assert_eq!(std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().count(), 1);
+    // The signal that tells of it would have reached the other thread.
+    let (run, ..) = supervisor.start(template.snapshot, "exit 7");
+    assert_eq!(supervisor.end_of(run), ExitStatus::Exited(7));
+    let layer = Build::layer(
+        &mut supervisor.tree,
+        template.snapshot,
+        plan(&["thread polars-ooc-clea", "thread worker"], PATIENCE),
+    );
+    let layer = supervisor.finish(layer.unwrap());
+    assert_eq!(layer.modules, ["thread polars-ooc-clea"]);
+    let (run, _, mut output) = supervisor.start(layer.snapshot, "modules");
+    assert_eq!(read_line(&mut output), "a b thread jemalloc_bg_thd thread polars-ooc-clea");
+    assert_eq!(supervisor.end_of(run), ExitStatus::Exited(0));
 }
 
 fn a_module_that_hangs_is_given_up() {

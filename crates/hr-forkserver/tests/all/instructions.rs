@@ -1,13 +1,12 @@
 //! An interpreter whose modules and functions are instructions.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::Command as Program;
 
-use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Loaded, Payload};
+use hr_forkserver::protocol::{Call, ImportFailure, ImportOutcome, Loaded, Payload, Preparation};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 
 /// Makes this program an interpreter when it is in the environment.
@@ -60,6 +59,12 @@ impl Instructions {
                 self.instruct("hang");
             }
             ("chdir", to) => std::env::set_current_dir(to).unwrap(),
+            ("thread", name) => {
+                let park = || loop {
+                    std::thread::park();
+                };
+                std::thread::Builder::new().name(name.to_owned()).spawn(park).unwrap();
+            }
             ("listen", _) => std::mem::forget(TcpListener::bind("127.0.0.1:0").unwrap()),
             _ => {}
         }
@@ -69,7 +74,7 @@ impl Instructions {
 }
 
 impl Interpreter for Instructions {
-    fn prepare(&mut self, _argv: Vec<OsString>, _sys_path: Vec<OsString>, _first_party: FirstParty) {}
+    fn prepare(&mut self, _preparation: Preparation) {}
 
     fn import(&mut self, module: &str) -> ImportOutcome {
         match module {

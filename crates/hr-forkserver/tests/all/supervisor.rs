@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{Call, ExitStatus, FirstParty, Payload, ProcessContext, RunId, SnapshotId};
+use hr_forkserver::protocol::{Call, ExitStatus, Payload, Preparation, ProcessContext, RunId, SnapshotId};
 use hr_forkserver::{Build, Launch, Plan, Progress, SnapshotTree, Source, Template, TreeEvent};
 use nix::poll::{PollFd, PollTimeout, poll};
 use nix::sys::signal::SigSet;
@@ -63,7 +63,7 @@ impl Supervisor {
     }
 
     pub(crate) fn finish(&mut self, mut build: Build) -> Template {
-        self.until(|tree, event| {
+        *self.until(|tree, event| {
             build.expired(tree);
             match build.handle(tree, event?) {
                 Progress::Working => None,
@@ -147,7 +147,7 @@ pub(crate) fn launch() -> Launch {
 
 pub(crate) fn plan(modules: &[&str], import_limit: Duration) -> Plan {
     let modules = modules.iter().map(|module| (*module).to_owned()).collect();
-    Plan { modules, argv: Vec::new(), sys_path: Vec::new(), first_party: FirstParty::default(), import_limit }
+    Plan { modules, preparation: Preparation::default(), import_limit }
 }
 
 pub(crate) fn read_line(output: &mut impl Read) -> String {

@@ -36,6 +36,7 @@ class Job:
         """A job whose result nobody reads, with all standard streams."""
 
     def take_function(self) -> PayloadParts: ...
+    def note_loaded(self, modules: list[str]) -> None: ...
 
 def serve(descriptor: int, interpreter: Any) -> NoReturn:
     """Serve the supervisor behind ``descriptor``; ``interpreter`` has the methods of ``_template.Template``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import contextlib
 import io
 import os
 import pickle
@@ -18,6 +19,7 @@ from typing import Any
 from hotreload import _native
 from hotreload._call import FunctionReference, pickler, type_name, without_unpicklable_parts
 from hotreload._effects import ImportEffects, variables
+from hotreload._learning import Learning
 from hotreload._payload import Payload, is_plain, pack, pack_plain, unpack
 
 _OUR_CODE = os.path.dirname(__file__) + os.sep
@@ -26,11 +28,11 @@ FLUSH_FAILED = 120
 """Exit code of an interpreter that could not write out its last output."""
 
 
-def carry_out(job: _native.Job, effects: ImportEffects) -> int:
+def carry_out(job: _native.Job, effects: ImportEffects, learning: Learning) -> int:
     """Carry out ``job`` and return the exit code of the process."""
     become(job, effects)
     try:
-        code = call(job)
+        code = call(job, learning)
     except BaseException:  # such as MemoryError, or an interrupt while a result was on its way
         report_uncaught()
         code = 1
@@ -86,7 +88,7 @@ def reseed() -> None:
         numpy_random.seed()
 
 
-def rehearse(effects: ImportEffects) -> None:
+def rehearse(effects: ImportEffects, learning: Learning) -> None:
     """Go through the motions of a whole run, so that the memory it touches is this process's own when it counts.
 
     What is called is a function of :mod:`hotreload._rehearsed`, imported as a user's module is. The kernel copies a
@@ -99,12 +101,12 @@ def rehearse(effects: ImportEffects) -> None:
     job = _native.Job.rehearsal(sys.argv, path, environment, payload.lengths, payload.inline)
     sys.path_importer_cache.pop(os.path.dirname(__file__), None)  # a user's directory has not been searched, either
     become(job, effects)
-    call(job)
+    call(job, learning)
     sys.modules.pop(function.module, None)
     vars(sys.modules["hotreload"]).pop("_rehearsed", None)
 
 
-def call(job: _native.Job) -> int:
+def call(job: _native.Job, learning: Learning) -> int:
     """Call the function and send what came of it. Returns an exit code."""
     by_value = pickler()
     try:
@@ -113,7 +115,10 @@ def call(job: _native.Job) -> int:
             function = function.resolve()
         else:
             publish(function)
-        value = function(*args, **kwargs)
+        try:
+            value = function(*args, **kwargs)
+        finally:
+            tell_loaded(job, learning)
     except SystemExit as leaving:
         code, printed = exit_code(leaving.code)
         if printed is not None and sys.stderr is not None:
@@ -131,6 +136,13 @@ def call(job: _native.Job) -> int:
         return 1
     job.result.returned(*payload)
     return 0
+
+
+def tell_loaded(job: _native.Job, learning: Learning) -> None:
+    """Let the next template have what this run had to load itself."""
+    with contextlib.suppress(Exception):  # a program may do anything to `sys.modules`
+        if modules := learning.loaded():
+            job.note_loaded(modules)
 
 
 def publish(function: Any) -> None:

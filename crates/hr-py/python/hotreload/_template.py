@@ -13,11 +13,16 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hotreload import _bytecode, _native, _run
 from hotreload._call import pickler
 from hotreload._effects import EnvironmentReads, ImportEffects
+from hotreload._learning import Learning
+from hotreload._reads import FileReads, ModuleLookups, Stamp
+
+if TYPE_CHECKING:
+    from hotreload._profile import ImportProfile
 
 LISTED_LATELY = 600.0
 """Seconds for which a directory that was modified is looked at again. Longer than any template takes to build."""
@@ -66,8 +71,11 @@ class FirstParty:
 class FirstPartyGuard:
     """The first finder of a template: it lets no first-party module in, and remembers who was turned away."""
 
-    def __init__(self, first_party: FirstParty, modules: Iterable[str], sys_path: Sequence[str]) -> None:
+    def __init__(
+        self, first_party: FirstParty, modules: Iterable[str], sys_path: Sequence[str], lookups: ModuleLookups
+    ) -> None:
         self.first_party = first_party
+        self.lookups = lookups
         self.refused: list[str] = []
         self._names = set(modules) | first_party.top_level_names(sys_path)
 
@@ -76,6 +84,7 @@ class FirstPartyGuard:
     ) -> importlib.machinery.ModuleSpec | None:
         """Refuse first-party modules; leave the others to the finders behind this one."""
         if not self.would_refuse(fullname, path, target):
+            self.lookups.note(fullname, path)
             return None
         self.refused.append(fullname)
         raise FirstPartyImportError(f"a template does not import first-party module {fullname!r}", name=fullname)
@@ -86,6 +95,10 @@ class FirstPartyGuard:
             return False
         spec = self._find_behind(fullname, path, target)
         return spec is not None and spec.has_location and self.first_party.holds(spec.origin or "")
+
+    def finds(self, fullname: str) -> bool:
+        """Whether there is a top-level module of that name, first-party or not."""
+        return self._find_behind(fullname, None, None) is not None
 
     def _find_behind(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
@@ -99,26 +112,48 @@ class FirstPartyGuard:
         return None
 
 
+class Loaded(NamedTuple):
+    """What the imports of a template have consumed. The fields are those of ``Loaded`` in the protocol."""
+
+    files: list[str]
+    names: list[tuple[str, str]]
+    absent: list[str]
+    variables: list[str]
+    opened: list[tuple[str, Stamp | None]]
+    listed: list[tuple[str, bool, list[str] | None]]
+    profile: Any
+
+
 class Template:
     """The interpreter as the fork server sees it. The native loop calls these methods, one at a time."""
 
     def __init__(self, at_startup: frozenset[str]) -> None:
         self._at_startup = at_startup
-        self._guard = FirstPartyGuard(FirstParty([], []), [], [])
+        self._lookups = ModuleLookups()
+        self._guard = FirstPartyGuard(FirstParty([], []), [], [], self._lookups)
         self._effects = ImportEffects()
         self._reads = EnvironmentReads()
+        self._files = FileReads()
+        self._profile: ImportProfile | None = None
         self._seeded = False
 
-    def prepare(self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str]) -> None:
-        """Search ``sys_path`` from now on, and keep first-party modules out."""
+    def prepare(
+        self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str], profile: bool
+    ) -> None:
+        """Search ``sys_path`` from now on, and keep first-party modules out. Measure imports if ``profile`` is true."""
         sys.argv[:] = argv
         self._effects.begin(sys_path)
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
-        self._guard = FirstPartyGuard(FirstParty(paths, sys_path), modules, sys_path)
+        self._guard = FirstPartyGuard(FirstParty(paths, sys_path), modules, sys_path, self._lookups)
         sys.meta_path.insert(0, self._guard)
         self._give_way()
         _bytecode.distrust(self._guard.first_party.holds)
+        if profile:
+            from hotreload._profile import ImportProfile
+
+            self._profile = self._profile or ImportProfile()
+            self._profile.begin()
 
     def _give_way(self) -> None:
         """Forget modules that this package has imported for itself and that the project has its own of.
@@ -136,7 +171,8 @@ class Template:
         gc.freeze()
         before = set(sys.modules)
         handlers = _signal_handlers()
-        self._reads.record()
+        self._reads.record(self._profile.read if self._profile else None)
+        self._files.record()
         self._guard.refused.clear()
         failure: tuple[str, str, str, list[str], bool] | None = None
         try:
@@ -148,6 +184,7 @@ class Template:
             failure = (kind, type(error).__qualname__, str(error), [], left_traces)
         except BaseException as error:  # SystemExit, too, is nothing but a failed import here
             failure = ("raised", _qualified(type(error)), str(error), [], True)
+        self._files.rest()
         self._reads.rest()
         _run.flush_standard_streams()
         ours = self._guard.refused or self._intruders(sys.modules.keys() - before)
@@ -164,18 +201,27 @@ class Template:
         holds = self._guard.first_party.holds
         return [name for name in names if any(map(holds, _files_of(sys.modules.get(name))))]
 
-    def settle(self) -> tuple[list[str], list[tuple[str, str]], list[str]]:
-        """Imports are over: share the heap with what is forked from here.
-
-        Returns what the imports have consumed: files, where each top-level name was found, environment variables.
-        """
+    def settle(self) -> Loaded:
+        """Imports are over: share the heap with what is forked from here. Returns what they have consumed."""
+        if self._profile is not None:
+            self._profile.end()
         self._effects.settle()
         self._forget_directories()
         gc.unfreeze()
         gc.collect()
         gc.freeze()
-        files = {file for module in list(sys.modules.values()) for file in _files_of(module)}
-        return sorted(files), self._top_level(), self._reads.names()
+        modules = {file for module in list(sys.modules.values()) for file in _files_of(module)}
+        modules.update(self._lookups.broken_files())
+        opened = dict.fromkeys(self._lookups.absent_files()) | self._files.files()
+        return Loaded(
+            files=sorted(modules),
+            names=self._top_level(),
+            absent=self._lookups.absent(self._guard.finds),
+            variables=self._reads.names(),
+            opened=[(path, stamp) for path, stamp in sorted(opened.items()) if path not in modules],
+            listed=self._files.listings(),
+            profile=self._profile.report() if self._profile else None,
+        )
 
     def _top_level(self) -> list[tuple[str, str]]:
         names = [name for name in list(sys.modules) if "." not in name and name not in self._at_startup]
@@ -198,14 +244,14 @@ class Template:
         """This process is a spare: do what every run does, and what does not depend on its call."""
         self._seeded = True
         self._withdraw()
-        _run.rehearse(self._effects)
+        _run.rehearse(self._effects, Learning(self._guard.first_party.holds))
 
     def run(self, job: _native.Job) -> int:
         """This process is a run from here on. Returns its exit code."""
         if not self._seeded:
             _run.reseed()
         self._withdraw()
-        return _run.carry_out(job, self._effects)
+        return _run.carry_out(job, self._effects, Learning(self._guard.first_party.holds))
 
     def _withdraw(self) -> None:
         """Let first-party modules in: this process imports for a template no more."""

@@ -8,6 +8,10 @@ import shutil
 import sys
 import venv
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REPOSITORY = Path(__file__).parents[4]
 FIXTURES = REPOSITORY / "fixtures"
@@ -33,11 +37,28 @@ class VirtualEnvironment:
         source = FIXTURES / "external-package" / "src" / "external_package"
         return self.install_package(source)
 
+    def install_files(self, files: Mapping[str, str]) -> None:
+        """Write modules into site-packages, given by their paths below it."""
+        for name, text in files.items():
+            path = self.site_packages / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
     def install_package(self, source: Path) -> Path:
         """Copy a package's folder into site-packages."""
         destination = self.site_packages / source.name
         shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__"))
         return destination
+
+    def link(self, *names: str) -> None:
+        """Let distributions that are installed beside the tests be found here as well: copying them would take long."""
+        for name in names:
+            distribution = importlib.metadata.distribution(name)
+            tops = {Path(str(file)).parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
+            for top in tops:
+                link = self.site_packages / top
+                if not link.exists():
+                    link.symlink_to(str(distribution.locate_file(top)))
 
     def _copy_distribution(self, name: str) -> None:
         """Copy an installed distribution file by file, programs beside the interpreter included."""

@@ -71,6 +71,12 @@ def process(pid: int) -> Process | None:
     return None
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process is over. Whoever is to collect it may not have come to it."""
+    entry = process(pid)
+    return entry is None or entry.state == "Z"
+
+
 def all_processes() -> list[Process]:
     """Every process that can be seen."""
     found = (process(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())

@@ -1,0 +1,153 @@
+"""What imports look at beside modules: files they open, directories they list, modules they ask for in vain.
+
+A template that has looked at something is out of date when that changes, just as one whose modules change: a
+configuration file that is edited, a plug-in that is installed, an accelerator that was not there before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder
+from typing import Any, TypeAlias
+
+Stamp: TypeAlias = tuple[int, int, int, int, int]
+"""Size, time of modification and of change in nanoseconds, inode, device."""
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_NOT_KEPT = ("/proc/", "/sys/", "/dev/")
+"""Where files are not what somebody wrote but what the kernel says now."""
+
+_CHANGES = {"os.rename": 1, "os.link": 1, "os.symlink": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0, "os.utime": 0}
+"""Audit events of changes to the file system, and which argument names what is changed."""
+
+_LISTS_FOR_IMPORT = getattr(FileFinder, "_fill_cache").__code__  # noqa: B009 - not part of the interface
+_DISTRIBUTIONS = (".dist-info", ".egg-info")
+
+
+class FileReads:
+    """Which files imports open and which directories they list, and the state in which each was found.
+
+    Modules, and the listings that importing takes, are not among them: those are known otherwise. Nor is what the
+    imports have written themselves, such as a cache.
+    """
+
+    def __init__(self) -> None:
+        self._active = False
+        self._hooked = False
+        self._files: dict[str, Stamp | None] = {}
+        self._listings: dict[tuple[str, bool], list[str] | None] = {}
+        self._written: set[str] = set()
+
+    def record(self) -> None:
+        """Watch from now on."""
+        if not self._hooked:
+            # A hook stays for ever; it costs a run one test of an attribute for each event.
+            sys.addaudithook(self._hear)
+            self._hooked = True
+        self._active = True
+
+    def rest(self) -> None:
+        """Watch no longer."""
+        self._active = False
+
+    def files(self) -> dict[str, Stamp | None]:
+        """The files that were opened, or not found, and their state at that moment."""
+        return {path: stamp for path, stamp in self._files.items() if path not in self._written}
+
+    def listings(self) -> list[tuple[str, bool, list[str] | None]]:
+        """The directories that were listed, whether only distributions were looked for, and what was found."""
+        changed = {os.path.dirname(path) for path in self._written}
+        return [(path, only, names) for (path, only), names in self._listings.items() if path not in changed]
+
+    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self._active:
+            return
+        self._active = False  # looking closer makes events, too
+        try:
+            if event == "open":
+                self._opened(*args)
+            elif event in {"os.listdir", "os.scandir"}:
+                self._listed(args[0], sys._getframe(1).f_code)
+            elif event in _CHANGES:
+                self._written.update(_path(args[_CHANGES[event]]))
+        except (OSError, ValueError, TypeError, IndexError):
+            pass  # whatever is wrong with it, the import is told so in a moment
+        finally:
+            self._active = True
+
+    def _opened(self, file: object, mode: str | None, flags: int) -> None:
+        for path in _path(file):
+            if flags & _WRITES or (mode is not None and not {"w", "a", "x", "+"}.isdisjoint(mode)):
+                self._written.add(path)
+            elif not path.endswith(".pyc") and not path.startswith(_NOT_KEPT) and path not in self._files:
+                self._files[path] = stamp_of(path)
+
+    def _listed(self, directory: object, by: Any) -> None:
+        if by is _LISTS_FOR_IMPORT:
+            return
+        only_distributions = os.path.join("importlib", "metadata") in by.co_filename
+        for path in _path(directory if directory is not None else os.curdir):
+            if (path, only_distributions) not in self._listings and not path.startswith(_NOT_KEPT):
+                self._listings[path, only_distributions] = _names(path, only_distributions)
+
+
+class ModuleLookups:
+    """Modules that were asked for and not found: they may appear."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, tuple[str, ...]] = {}
+
+    def note(self, name: str, path: Sequence[str] | None) -> None:
+        """A search for ``name`` begins, in ``path`` or, at the top level, in ``sys.path``."""
+        self._asked.setdefault(name, tuple(path or ()))
+
+    def absent(self, finds: Callable[[str], bool]) -> list[str]:
+        """Top-level modules that were not found. A module that is found and cannot be executed is not absent."""
+        unknown = (name for name in self._asked if "." not in name and name not in sys.modules)
+        return sorted(name for name in unknown if not finds(name))
+
+    def absent_files(self) -> list[str]:
+        """Files as which submodules would have been found."""
+        return [file for file in self._submodule_files() if not os.path.exists(file)]
+
+    def broken_files(self) -> list[str]:
+        """Files of submodules that were found and could not be executed."""
+        return [file for file in self._submodule_files() if os.path.exists(file)]
+
+    def _submodule_files(self) -> Iterator[str]:
+        endings = (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES, os.sep + "__init__.py")
+        for name, path in self._asked.items():
+            if "." in name and name not in sys.modules:
+                for directory in path:
+                    if isinstance(directory, str) and os.path.isabs(directory):
+                        place = os.path.join(directory, name.rpartition(".")[2])
+                        yield from (place + ending for ending in endings)
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """The state of a file; ``None`` if there is none."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+
+
+def _names(directory: str, only_distributions: bool) -> list[str] | None:
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return None
+    if only_distributions:
+        return sorted(name for name in names if name.endswith(_DISTRIBUTIONS))
+    return sorted(names)
+
+
+def _path(file: object) -> Iterable[str]:
+    """The absolute path that is meant; none if it is a descriptor."""
+    if isinstance(file, str | bytes | os.PathLike):
+        path = os.fsdecode(file)
+        if "\0" not in path:
+            yield os.path.abspath(path)
