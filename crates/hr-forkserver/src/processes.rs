@@ -127,7 +127,9 @@ pub(crate) fn is_alive(pid: Pid, handle: &OwnedFd) -> bool {
         && matches!(poll(&mut [PollFd::new(handle.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO), Ok(0))
 }
 
-/// Fields as `proc_pid_stat(5)` numbers them: state is 3, flags 9, pending signals 31.
+/// Fields as `proc_pid_stat(5)` numbers them: state is 3, flags 9, pending signals 31, exit code 52. A process takes a
+/// pending SIGKILL a moment before it is exiting; its exit code tells of it from when it was sent (`do_task_stat` in
+/// `fs/proc/array.c`).
 fn stat_tells_of_death(stat: &str) -> Option<bool> {
     /// `PF_EXITING` of the kernel's `sched.h`.
     const EXITING: u64 = 0x4;
@@ -136,7 +138,8 @@ fn stat_tells_of_death(stat: &str) -> Option<bool> {
     let fields: Vec<&str> = rest.split(' ').collect();
     let flags: u64 = fields.get(9 - 3)?.parse().ok()?;
     let pending: u64 = fields.get(31 - 3)?.parse().ok()?;
-    Some(matches!(fields[0], "Z" | "X") || flags & EXITING != 0 || pending & KILL != 0)
+    let killed = fields.get(52 - 3).is_some_and(|code| code.trim_end().parse() == Ok(libc::SIGKILL));
+    Some(matches!(fields[0], "Z" | "X") || flags & EXITING != 0 || pending & KILL != 0 || killed)
 }
 
 struct Process {

@@ -186,6 +186,11 @@ impl Registration {
         }
     }
 
+    /// Whether the kernel tells of all that is registered.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.unwatched.is_empty()
+    }
+
     /// Watches `names`, or takes note that this cannot be.
     fn look_after<'a>(&mut self, watching: &mut Watching, names: impl Iterator<Item = &'a Name>) {
         let mut route = Route::new(watching, self.id);
