@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hr_protocol::{
@@ -100,6 +101,8 @@ impl<I: Interpreter> Paused<I> {
                 Ok(Next::Run(run)) => self.become_run(|| *run),
                 Ok(Next::Spare(jobs)) => {
                     self.interpreter.warm_up();
+                    // A rehearsal that fails costs time later, and nothing else.
+                    let _ = NewRun::rehearse();
                     self.become_run(|| NewRun::from_job(jobs))
                 }
                 Ok(Next::Snapshot(socket)) => {
@@ -252,7 +255,7 @@ impl<I: Interpreter> Paused<I> {
 
     fn fork_run(&mut self, job: Job, descriptors: Vec<OwnedFd>) -> Result<Next, ChannelError> {
         let Job { run, call } = job;
-        match NewRun::new(call, descriptors) {
+        match NewRun::new(Arc::unwrap_or_clone(call), descriptors) {
             Ok(new) => self.fork_bound(run, || Next::Run(Box::new(new))),
             Err(error) => self.fork_failed(run, &error),
         }

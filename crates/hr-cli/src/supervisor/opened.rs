@@ -12,6 +12,7 @@ use hr_forkserver::transaction::Cause;
 use super::memory::{Memory, Surroundings};
 use super::scan::{AskedBy, Scan, ScanThread, Wanted};
 use super::snapshots::{Demand, Excluded, Holding};
+use super::watch::Watch;
 
 /// A project.
 pub(crate) struct Opened {
@@ -26,9 +27,9 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Finds the project, and begins to scan it.
-    pub(crate) fn new(open: &Open) -> Result<Self, Failure> {
-        let scans = ScanThread::start(open)?;
+    /// Finds the project, and begins to scan it. What happens to it is heard from `watch`.
+    pub(crate) fn new(open: &Open, watch: &Watch) -> Result<Self, Failure> {
+        let scans = ScanThread::start(open, watch)?;
         scans.request();
         Ok(Self {
             memory: scans.memory(),
@@ -41,11 +42,11 @@ impl Opened {
     }
 
     /// Looks for modules as `interpreter` does from now on.
-    pub(crate) fn aim(&mut self, interpreter: TargetInterpreter) {
+    pub(crate) fn aim(&mut self, interpreter: TargetInterpreter, watch: &Watch) {
         let moved = self.open.interpreter.sys_path != interpreter.sys_path;
         self.open.interpreter = interpreter;
         // If the project cannot be found that way, what was found before still is the project.
-        if let (true, Ok(scans)) = (moved, ScanThread::start(&self.open)) {
+        if let (true, Ok(scans)) = (moved, ScanThread::start(&self.open, watch)) {
             self.scans = scans;
         }
     }

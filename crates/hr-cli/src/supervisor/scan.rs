@@ -1,5 +1,6 @@
 //! Asking `hr-graph` what a template should hold, off the main thread.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,14 +8,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hr_forkserver::protocol::{self, Failure, FirstParty, Open};
-use hr_graph::{Interpreter, Kind, LocateError, Project, ScanOptions, Scanner, Target};
+use hr_graph::{Consulted, Interpreter, Kind, LocateError, Project, ScanOptions, Scanner, Target};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::memory::{Memory, Store};
+use super::unchanged::LastScan;
+use super::watch::Watch;
 use crate::analysis::cache_directory;
 
 /// What a project asks of its template.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Scan {
     /// Modules to import, in order.
     pub(crate) modules: Vec<Wanted>,
@@ -48,7 +51,8 @@ pub(crate) enum AskedBy {
 #[derive(Debug)]
 pub(crate) struct ScanThread {
     tasks: Option<Sender<Task>>,
-    scans: Receiver<Scan>,
+    scans: Receiver<(Scan, Consulted)>,
+    last: RefCell<LastScan>,
     /// Becomes readable when a scan is there.
     wake: OwnedFd,
     store: Option<Store>,
@@ -64,8 +68,8 @@ enum Task {
 const LAST_TASK: Duration = Duration::from_millis(300);
 
 impl ScanThread {
-    /// Finds the project, and starts the thread.
-    pub(crate) fn start(open: &Open) -> Result<Self, Failure> {
+    /// Finds the project, and starts the thread. What happens to the project is heard from `watch`.
+    pub(crate) fn start(open: &Open, watch: &Watch) -> Result<Self, Failure> {
         let interpreter = interpreter(open);
         let target = match &open.target {
             protocol::Target::Module(name) => Target::Module(name.clone()),
@@ -90,7 +94,8 @@ impl ScanThread {
             for task in to_do {
                 match task {
                     Task::Scan => {
-                        if answers.send(scan(&mut scanner)).is_err()
+                        let scan = scan(&mut scanner);
+                        if answers.send((scan, scanner.consulted())).is_err()
                             || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
                         {
                             return;
@@ -102,7 +107,8 @@ impl ScanThread {
             }
         };
         thread::Builder::new().name("scan".to_owned()).spawn(work).map_err(|error| failed(&error))?;
-        Ok(Self { tasks: Some(tasks), scans, wake, store })
+        let last = RefCell::new(LastScan::new(watch.clone()));
+        Ok(Self { tasks: Some(tasks), scans, last, wake, store })
     }
 
     fn ask(&self, task: Task) {
@@ -113,7 +119,12 @@ impl ScanThread {
 
     /// Asks for a scan of what is on disk from now on. The thread lives as long as this.
     pub(crate) fn request(&self) {
-        self.ask(Task::Scan);
+        if self.last.borrow_mut().still_holds() {
+            // The scan is there already.
+            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        } else {
+            self.ask(Task::Scan);
+        }
     }
 
     /// What is remembered of the project.
@@ -136,7 +147,11 @@ impl ScanThread {
     /// A scan that is ready.
     pub(crate) fn take(&self) -> Option<Scan> {
         let _ = rustix::io::read(&self.wake, &mut [0; 8]);
-        self.scans.try_recv().ok()
+        let mut last = self.last.borrow_mut();
+        if let Ok((scan, consulted)) = self.scans.try_recv() {
+            last.replace(scan, consulted);
+        }
+        last.take_asked()
     }
 }
 
