@@ -65,15 +65,18 @@ pub(crate) struct Analysis {
 impl Subject {
     /// Finds, scans, and warns of what cannot be understood.
     pub(crate) fn analyse(&self, target: Option<&str>) -> anyhow::Result<Analysis> {
-        let cache = if self.no_cache { None } else { cache_directory() };
-        let mut interpreter = interpreter::find(self.python.as_deref(), cache.as_deref())?;
-        let target = target_of(target.unwrap_or("."));
+        self.analyse_target(target_of(target.unwrap_or(".")))
+    }
+
+    /// The same for what is known to be a path, or a module.
+    pub(crate) fn analyse_target(&self, target: Target) -> anyhow::Result<Analysis> {
+        let mut interpreter = self.interpreter()?;
         let project = Project::locate(&target, &interpreter).map_err(|error| explained(&error))?;
         // A project that lies elsewhere is not run from here, so nothing here is on its path.
         interpreter.sys_path.retain(|directory| {
             env::current_dir().map_or(true, |here| *directory != here || here.starts_with(project.root()))
         });
-        let options = ScanOptions { cache_dir: cache, ..ScanOptions::default() };
+        let options = ScanOptions { cache_dir: self.cache(), ..ScanOptions::default() };
         let graph = hr_graph::scan(&project, &interpreter, &options);
         warn(&graph);
         let target = match target {
@@ -81,6 +84,15 @@ impl Subject {
             Target::Module(name) => protocol::Target::Module(name),
         };
         Ok(Analysis { interpreter, target, project, options, graph })
+    }
+
+    /// The interpreter, searching the current directory first.
+    pub(crate) fn interpreter(&self) -> anyhow::Result<Interpreter> {
+        interpreter::find(self.python.as_deref(), self.cache().as_deref())
+    }
+
+    fn cache(&self) -> Option<PathBuf> {
+        if self.no_cache { None } else { cache_directory() }
     }
 }
 
@@ -131,7 +143,7 @@ fn warn(graph: &ProjectGraph) {
 }
 
 /// Where this user's caches lie.
-fn cache_directory() -> Option<PathBuf> {
+pub(crate) fn cache_directory() -> Option<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|directory| directory.is_absolute())

@@ -176,8 +176,7 @@ impl Build {
         match (event, self.waiting) {
             (TreeEvent::Ready(id), Waiting::Boot) if *id == self.current => {
                 self.began = SystemTime::now();
-                let preparation = Box::new(self.plan.preparation.clone());
-                tree.tell(self.current, &Command::Prepare(preparation));
+                tree.prepare(self.current, self.plan.preparation.clone());
                 self.advance(tree)
             }
             (TreeEvent::Ready(id), Waiting::Fork { snapshot, role, since }) if *id == snapshot => {

@@ -47,4 +47,6 @@ pub struct RunDescriptors {
     pub result: OwnedFd,
     /// Memory of a [`hr_protocol::Payload::Shared`] function.
     pub function: Option<OwnedFd>,
+    /// Where it may tell its supervisor something, with [`send_note`](crate::send_note).
+    pub notes: Option<OwnedFd>,
 }

@@ -46,6 +46,8 @@ struct Paused<I> {
     runs: HashMap<Pid, RunId>,
     /// Snapshots forked from here that have not ended.
     snapshots: Vec<Pid>,
+    /// Where runs tell their notes.
+    notes: Option<OwnedFd>,
 }
 
 /// What the process is after a command.
@@ -70,7 +72,15 @@ impl<I: Interpreter> Paused<I> {
         // Between commands the end of the stream tells that the supervisor is gone, and then there may be
         // runs to clean up after. A signal would leave no time for that.
         set_pdeathsig(None)?;
-        Ok(Self { interpreter, channel, child_ended, mask, runs: HashMap::new(), snapshots: Vec::new() })
+        Ok(Self {
+            interpreter,
+            channel,
+            child_ended,
+            mask,
+            runs: HashMap::new(),
+            snapshots: Vec::new(),
+            notes: None,
+        })
     }
 
     fn serve(mut self) -> ! {
@@ -88,8 +98,9 @@ impl<I: Interpreter> Paused<I> {
                     self.become_run(|| NewRun::from_job(jobs))
                 }
                 Ok(Next::Snapshot(socket)) => {
+                    let notes = self.notes.take();
                     match Self::new(self.interpreter, socket.into(), self.mask) {
-                        Ok(snapshot) => self = snapshot,
+                        Ok(snapshot) => self = Self { notes, ..snapshot },
                         Err(_) => sys::exit_now(1),
                     }
                     let hello = Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() };
@@ -131,7 +142,10 @@ impl<I: Interpreter> Paused<I> {
     fn obey(&mut self, received: Received<Command>) -> Result<Next, ChannelError> {
         let Received { message, mut descriptors } = received;
         match message {
-            Command::Prepare(preparation) => self.interpreter.prepare(*preparation),
+            Command::Prepare(preparation) => {
+                self.notes = descriptors.pop();
+                self.interpreter.prepare(*preparation);
+            }
             Command::Import { module } => self.import(module)?,
             Command::Settle => {
                 let loaded = self.interpreter.settle();
@@ -270,9 +284,9 @@ impl<I: Interpreter> Paused<I> {
     }
 
     fn become_run(self, next: impl FnOnce() -> NewRun) -> ! {
-        let Self { mut interpreter, channel, child_ended, mask, .. } = self;
+        let Self { mut interpreter, channel, child_ended, mask, notes, .. } = self;
         drop((channel, child_ended));
-        next().carry_out(&mut interpreter, &mask)
+        next().carry_out(&mut interpreter, notes, &mask)
     }
 
     /// Collects children that have ended, and reports those that were runs.

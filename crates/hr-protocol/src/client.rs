@@ -168,10 +168,21 @@ pub struct TemplateState {
     pub modules: Vec<String>,
     /// Planned modules it has not.
     pub excluded: Vec<Exclusion>,
+    /// Modules that no source names in an import, and that runs have had to load.
+    pub learned: Vec<Learned>,
     /// Files of the project that could not be read or parsed.
     pub problems: Vec<Problem>,
     /// How long building it took, in microseconds.
     pub build_micros: u64,
+}
+
+/// A module that runs have loaded though their template did not have it. It is planned since then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Learned {
+    /// The module.
+    pub module: String,
+    /// Why the template does not have it, if it does not.
+    pub excluded: Option<String>,
 }
 
 /// A planned module that is not in the template.

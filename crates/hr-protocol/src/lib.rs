@@ -46,11 +46,11 @@ mod run;
 mod snapshot;
 
 pub use client::{
-    Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
+    Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
     TemplateState, Update,
 };
 pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
-pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
+pub use run::{Call, ExitStatus, Job, MainModule, Note, Outcome, Payload, RunId, Taken};
 pub use snapshot::{
     Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, NativeThread,
     OpenedFile, Preparation, Report, SnapshotId,

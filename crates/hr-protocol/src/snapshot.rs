@@ -15,6 +15,7 @@ pub struct SnapshotId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Look for modules here, and keep first-party ones out. Not answered: it cannot fail.
+    /// A descriptor for [`Note`](crate::Note)s may come with it.
     Prepare(Box<Preparation>),
     /// Import one module. Answered by [`Report::Imported`].
     Import {

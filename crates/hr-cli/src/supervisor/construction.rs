@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{FirstParty, Preparation, SnapshotId, TargetInterpreter};
+use hr_forkserver::protocol::{Preparation, SnapshotId, TargetInterpreter};
 use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
 
-use super::snapshots::ContextId;
+use super::snapshots::{ContextId, Excluded};
 
 /// How long one module may take to import. Generous: some compile code the first time.
 const IMPORT_LIMIT: Duration = Duration::from_mins(2);
@@ -26,31 +26,26 @@ pub(crate) struct Site {
 pub(crate) struct Construction {
     build: Build,
     site: Site,
+    known: Vec<Excluded>,
 }
 
 impl Construction {
-    /// Begins to import `modules` at `site`, whose context is `interpreter`'s.
+    /// Begins to import `modules` at `site`, whose context is `interpreter`'s. Nothing is done about `known` failures.
     pub(crate) fn begin(
         tree: &mut SnapshotTree,
         site: Site,
         interpreter: &TargetInterpreter,
+        preparation: Preparation,
         modules: Vec<String>,
-        first_party: FirstParty,
-        profile: bool,
+        known: Vec<Excluded>,
         mask: SigSet,
     ) -> Result<Self, BuildError> {
-        let preparation = Preparation {
-            argv: interpreter.argv.clone(),
-            sys_path: interpreter.sys_path.clone(),
-            first_party,
-            profile,
-        };
         let plan = Plan { modules, preparation, import_limit: IMPORT_LIMIT };
         let build = match site.base {
             Some(base) => Build::layer(tree, base, plan)?,
             None => Build::boot(tree, &launch(interpreter, mask), plan)?,
         };
-        Ok(Self { build, site })
+        Ok(Self { build, site, known })
     }
 
     /// Where it takes place.
@@ -61,6 +56,11 @@ impl Construction {
     /// What it stands on.
     pub(crate) fn base(&self) -> Option<SnapshotId> {
         self.site.base
+    }
+
+    /// Modules that it was to import and does not try.
+    pub(crate) fn known_failures(self) -> Vec<Excluded> {
+        self.known
     }
 
     /// When [`Construction::expired`] must be called.

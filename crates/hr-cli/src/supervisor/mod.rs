@@ -12,6 +12,8 @@ mod construction;
 mod decide;
 mod inputs;
 mod listings;
+mod memory;
+mod opened;
 mod refresh;
 mod resolution;
 mod scan;

@@ -10,15 +10,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use hr_forkserver::protocol::{
-    ImportFailure, ImportProfile, Loaded, OpenedFile, ProcessContext, SnapshotId, TargetInterpreter,
+    ImportProfile, Loaded, OpenedFile, ProcessContext, SnapshotId, TargetInterpreter,
 };
-use hr_forkserver::transaction::Cause;
 use hr_forkserver::{SnapshotTree, Template};
 
 use super::absences::Absences;
 use super::basis::Basis;
 use super::inputs::Inputs;
 use super::listings::Listings;
+use super::memory::{Circumstances, Surroundings};
 use super::resolution::Resolutions;
 use super::scan::Wanted;
 use super::watch::Watch;
@@ -34,8 +34,8 @@ struct Node {
     context: ContextId,
     /// Planned modules it has imported itself, in that order.
     modules: Vec<String>,
-    /// Planned modules it has tried and does not have, with the reason.
-    excluded: Vec<(String, Cause)>,
+    /// Planned modules that it does not have.
+    excluded: Vec<Excluded>,
     inputs: Inputs,
     absences: Absences,
     listings: Listings,
@@ -56,6 +56,23 @@ impl Node {
     fn changed(&self) -> Vec<OsString> {
         [self.inputs.changed(), self.absences.changed(), self.listings.changed()].concat()
     }
+}
+
+/// A planned module that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Excluded {
+    pub(crate) module: String,
+    /// For people.
+    pub(crate) cause: String,
+    /// What it is worth another try in is not these.
+    pub(crate) circumstances: Circumstances,
+}
+
+/// What a project asks of a snapshot, in the circumstances of this moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Demand<'a> {
+    pub(crate) modules: &'a [Wanted],
+    pub(crate) surroundings: &'a Surroundings,
 }
 
 /// How far a node is from what the project asks for; less is better.
@@ -81,8 +98,8 @@ pub(crate) struct Stale {
 pub(crate) struct Holding {
     /// Planned modules that are imported, in that order.
     pub(crate) modules: Vec<String>,
-    /// Planned modules that are not, with the reason.
-    pub(crate) excluded: Vec<(String, Cause)>,
+    /// Planned modules that are not.
+    pub(crate) excluded: Vec<Excluded>,
     /// How long building the last of them took.
     pub(crate) build: Duration,
     /// How many snapshots it stands on.
@@ -90,27 +107,27 @@ pub(crate) struct Holding {
 }
 
 impl Holding {
-    /// Modules of `wanted` that have not been tried. One that was not found then, and has a file now, is among them.
-    pub(crate) fn missing(&self, wanted: &[Wanted]) -> Vec<String> {
-        let gone = |name: &String, cause: &Cause| {
-            *cause == Cause::Failed(ImportFailure::NotFound)
-                && wanted.iter().any(|wanted| wanted.module == *name && wanted.resolved)
-        };
-        let excluded = self.excluded.iter().filter(|(name, cause)| !gone(name, cause)).map(|(name, _)| name);
-        let tried: BTreeSet<&str> = self.modules.iter().chain(excluded).map(String::as_str).collect();
-        let names = wanted.iter().map(|wanted| &wanted.module);
+    /// Modules that are in demand and have not been tried in these circumstances.
+    pub(crate) fn missing(&self, demand: Demand<'_>) -> Vec<String> {
+        let given_up = self
+            .excluded
+            .iter()
+            .filter(|excluded| demand.surroundings.of_module(&excluded.module) == excluded.circumstances);
+        let given_up = given_up.map(|excluded| &excluded.module);
+        let tried: BTreeSet<&str> = self.modules.iter().chain(given_up).map(String::as_str).collect();
+        let names = demand.modules.iter().map(|wanted| &wanted.module);
         names.filter(|name| !tried.contains(name.as_str())).cloned().collect()
     }
 
     /// Modules that were planned once and that nobody wants now.
     pub(crate) fn surplus(&self, wanted: &[Wanted]) -> Vec<String> {
         let wanted: BTreeSet<&str> = wanted.iter().map(|wanted| wanted.module.as_str()).collect();
-        let planned = self.modules.iter().chain(self.excluded.iter().map(|(name, _)| name));
+        let planned = self.modules.iter().chain(self.excluded.iter().map(|excluded| &excluded.module));
         planned.filter(|name| !wanted.contains(name.as_str())).cloned().collect()
     }
 
-    fn fit(&self, wanted: &[Wanted]) -> Fit {
-        Fit { missing: self.missing(wanted).len(), surplus: self.surplus(wanted).len() }
+    fn fit(&self, demand: Demand<'_>) -> Fit {
+        Fit { missing: self.missing(demand).len(), surplus: self.surplus(demand.modules).len() }
     }
 }
 
@@ -159,16 +176,17 @@ impl Snapshots {
         self.contexts.last().map(|(id, _)| *id)
     }
 
-    /// Adds `template`, started in `context` and forked from `parent`. Returns whether it was: a snapshot whose parent
+    /// Adds `template`, started in `context` and forked from `parent`, which lacks `excluded`. Returns whether it was: a snapshot whose parent
     /// is gone would not know what that has consumed.
     pub(crate) fn insert(
         &mut self,
         template: Template,
+        excluded: Vec<Excluded>,
         context: ContextId,
         parent: Option<SnapshotId>,
-        wanted: &[Wanted],
+        demand: Demand<'_>,
     ) -> bool {
-        let Template { snapshot, modules, excluded, loaded, began, elapsed } = template;
+        let Template { snapshot, modules, excluded: _, loaded, began, elapsed } = template;
         let Some(interpreter) = self.interpreter(context) else { return false };
         if parent.is_some_and(|parent| !self.nodes.contains_key(&parent)) {
             return false;
@@ -209,7 +227,7 @@ impl Snapshots {
             fit: Fit::default(),
         };
         self.nodes.insert(snapshot, node);
-        self.rate(wanted);
+        self.rate(demand);
         true
     }
 
@@ -250,18 +268,18 @@ impl Snapshots {
         for node in line.into_iter().rev() {
             // What a layer tries again counts as what became of it there.
             let tried = |name: &String| {
-                node.modules.contains(name) || node.excluded.iter().any(|(other, _)| other == name)
+                node.modules.contains(name) || node.excluded.iter().any(|other| other.module == *name)
             };
-            holding.excluded.retain(|(name, _)| !tried(name));
+            holding.excluded.retain(|excluded| !tried(&excluded.module));
             holding.modules.extend(node.modules.iter().cloned());
             holding.excluded.extend(node.excluded.iter().cloned());
         }
         holding
     }
 
-    /// Sets how well each node fits what is wanted now.
-    pub(crate) fn rate(&mut self, wanted: &[Wanted]) {
-        let fits: Vec<_> = self.nodes.keys().map(|id| (*id, self.holding(*id).fit(wanted))).collect();
+    /// Sets how well each node fits what is in demand now.
+    pub(crate) fn rate(&mut self, demand: Demand<'_>) {
+        let fits: Vec<_> = self.nodes.keys().map(|id| (*id, self.holding(*id).fit(demand))).collect();
         for (id, fit) in fits {
             if let Some(node) = self.nodes.get_mut(&id) {
                 node.fit = fit;

@@ -26,6 +26,7 @@ class Job:
     result: Results
 
     def take_function(self) -> PayloadParts: ...
+    def note_loaded(self, modules: list[str]) -> None: ...
 
 def serve(descriptor: int, interpreter: Any) -> NoReturn:
     """Serve the supervisor behind ``descriptor``; ``interpreter`` has the methods of ``_template.Template``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import contextlib
 import io
 import os
 import pickle
@@ -18,6 +19,7 @@ from typing import Any
 from hotreload import _native
 from hotreload._call import FunctionReference, pickler, type_name, without_unpicklable_parts
 from hotreload._effects import ImportEffects
+from hotreload._learning import Learning
 from hotreload._payload import Payload, pack, unpack
 
 _OUR_CODE = os.path.dirname(__file__) + os.sep
@@ -26,11 +28,11 @@ FLUSH_FAILED = 120
 """Exit code of an interpreter that could not write out its last output."""
 
 
-def carry_out(job: _native.Job, effects: ImportEffects) -> int:
+def carry_out(job: _native.Job, effects: ImportEffects, learning: Learning) -> int:
     """Carry out ``job`` and return the exit code of the process."""
     become(job, effects)
     try:
-        code = call(job)
+        code = call(job, learning)
     except BaseException:  # such as MemoryError, or an interrupt while a result was on its way
         report_uncaught()
         code = 1
@@ -48,6 +50,7 @@ def become(job: _native.Job, effects: ImportEffects) -> None:
     sys.orig_argv[:] = [sys.executable, *job.argv]
     sys.path[:] = effects.path(job.sys_path)
     install_main(job.main_name, job.main_file)
+    threading.main_thread()._set_native_id()  # type: ignore[attr-defined]  # before 3.14 that is still the template's
     reopen_streams(job.stdio)
 
 
@@ -76,7 +79,8 @@ def reopen_streams(present: tuple[bool, bool, bool]) -> None:
             setattr(sys, name, None)
             setattr(sys, f"__{name}__", None)
         elif name != "stderr" and isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=os.isatty(descriptor) or stream.write_through)
+            # As the interpreter opens them: with -u nothing is buffered, not even lines.
+            stream.reconfigure(line_buffering=os.isatty(descriptor) and not stream.write_through)
 
 
 def reseed() -> None:
@@ -95,7 +99,7 @@ def rehearse() -> None:
     pack(function(*args, **kwargs), pickler())
 
 
-def call(job: _native.Job) -> int:
+def call(job: _native.Job, learning: Learning) -> int:
     """Call the function and send what came of it. Returns an exit code."""
     by_value = pickler()
     try:
@@ -104,7 +108,10 @@ def call(job: _native.Job) -> int:
             function = function.resolve()
         else:
             publish(function)
-        value = function(*args, **kwargs)
+        try:
+            value = function(*args, **kwargs)
+        finally:
+            tell_loaded(job, learning)
     except SystemExit as leaving:
         code, printed = exit_code(leaving.code)
         if printed is not None and sys.stderr is not None:
@@ -122,6 +129,13 @@ def call(job: _native.Job) -> int:
         return 1
     job.result.returned(*payload)
     return 0
+
+
+def tell_loaded(job: _native.Job, learning: Learning) -> None:
+    """Let the next template have what this run had to load itself."""
+    with contextlib.suppress(Exception):  # a program may do anything to `sys.modules`
+        if modules := learning.loaded():
+            job.note_loaded(modules)
 
 
 def publish(function: Any) -> None:

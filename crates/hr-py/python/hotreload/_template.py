@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hotreload import _bytecode, _native, _run
 from hotreload._call import pickler
 from hotreload._effects import EnvironmentReads, ImportEffects
+from hotreload._learning import Learning
 from hotreload._reads import FileReads, ModuleLookups, Stamp
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ class Template:
             _run.reseed()
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
-        return _run.carry_out(job, self._effects)
+        return _run.carry_out(job, self._effects, Learning(self._guard.first_party.holds))
 
 
 def _files_of(module: ModuleType | None) -> Iterator[str]:
