@@ -192,6 +192,7 @@ mod tests {
         let place = |file: &str| Place { file: file.into(), line: 1, column: 1 };
         let how = places.iter().map(|(_, how)| *how).min().unwrap();
         let plan = ImportPlan {
+            writes: Vec::new(),
             modules: vec![PlannedModule {
                 name: "library".to_owned(),
                 kind: Kind::ThirdParty,
