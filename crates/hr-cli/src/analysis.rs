@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use hr_forkserver::protocol;
 use hr_graph::{Interpreter, LocateError, Project, ProjectGraph, ScanOptions, Target};
 
 use crate::interpreter;
@@ -27,6 +28,8 @@ pub(crate) struct Subject {
 /// A project that was scanned.
 pub(crate) struct Analysis {
     pub(crate) interpreter: Interpreter,
+    /// The project as a supervisor is told of it.
+    pub(crate) target: protocol::Target,
     pub(crate) project: Project,
     pub(crate) options: ScanOptions,
     pub(crate) graph: ProjectGraph,
@@ -37,7 +40,8 @@ impl Subject {
     pub(crate) fn analyse(&self, target: Option<&str>) -> anyhow::Result<Analysis> {
         let cache = if self.no_cache { None } else { cache_directory() };
         let mut interpreter = interpreter::find(self.python.as_deref(), cache.as_deref())?;
-        let project = locate(target.unwrap_or("."), &interpreter)?;
+        let target = target_of(target.unwrap_or("."));
+        let project = Project::locate(&target, &interpreter).map_err(|error| explained(&error))?;
         // A project that lies elsewhere is not run from here, so nothing here is on its path.
         interpreter.sys_path.retain(|directory| {
             env::current_dir().map_or(true, |here| *directory != here || here.starts_with(project.root()))
@@ -45,7 +49,11 @@ impl Subject {
         let options = ScanOptions { cache_dir: cache, ..ScanOptions::default() };
         let graph = hr_graph::scan(&project, &interpreter, &options);
         warn(&graph);
-        Ok(Analysis { interpreter, project, options, graph })
+        let target = match target {
+            Target::Path(path) => protocol::Target::Path(path.into()),
+            Target::Module(name) => protocol::Target::Module(name),
+        };
+        Ok(Analysis { interpreter, target, project, options, graph })
     }
 }
 
@@ -58,17 +66,12 @@ impl Analysis {
 }
 
 /// What exists as a path is one; all else is a module's name.
-fn locate(target: &str, interpreter: &Interpreter) -> anyhow::Result<Project> {
+fn target_of(target: &str) -> Target {
     let path = Path::new(target);
     let is_name = !target.is_empty()
         && target.split('.').all(|part| !part.is_empty() && !part.contains(['/', '\\', '-', ' ']))
         && path.extension().is_none_or(|suffix| suffix != "py");
-    let wanted = if path.exists() || !is_name {
-        Target::Path(path.to_owned())
-    } else {
-        Target::Module(target.to_owned())
-    };
-    Project::locate(&wanted, interpreter).map_err(|error| explained(&error))
+    if path.exists() || !is_name { Target::Path(path.to_owned()) } else { Target::Module(target.to_owned()) }
 }
 
 fn explained(error: &LocateError) -> anyhow::Error {
@@ -101,7 +104,7 @@ fn warn(graph: &ProjectGraph) {
 }
 
 /// Where this user's caches lie.
-fn cache_directory() -> Option<PathBuf> {
+pub(crate) fn cache_directory() -> Option<PathBuf> {
     let base = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|directory| directory.is_absolute())

@@ -4,6 +4,7 @@
 //! supervisor: one event type, one loop.
 
 mod analysis;
+mod client;
 mod commands;
 mod interpreter;
 mod supervisor;
@@ -28,6 +29,7 @@ enum Command {
     Imports(commands::imports::Imports),
     Graph(commands::graph::Graph),
     Why(commands::why::Why),
+    Doctor(commands::doctor::Doctor),
 }
 
 /// Runs the command line of this process.
@@ -37,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Imports(arguments) => commands::imports::run(&arguments),
         Command::Graph(arguments) => commands::graph::run(&arguments),
         Command::Why(arguments) => commands::why::run(&arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         supervisor::voice::error(&error);

@@ -2,8 +2,11 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
+use nix::libc;
 use nix::sys::signal::{SigHandler, Signal};
 use nix::unistd::ForkResult;
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -34,4 +37,23 @@ pub(crate) fn go_to_background() -> io::Result<()> {
         // Destructors would close, or wait for, what now belongs to the child.
         ForkResult::Parent { .. } => std::process::exit(0),
     }
+}
+
+/// Lets the program that `command` starts inherit `descriptors`, and no other but its standard streams.
+///
+/// They become inheritable in the new process only. The caller keeps them open until the program has started.
+pub(crate) fn inherit(command: &mut Command, descriptors: &[&OwnedFd]) {
+    let numbers: Vec<RawFd> = descriptors.iter().map(|descriptor| descriptor.as_raw_fd()).collect();
+    let prepare = move || {
+        // SAFETY: it sets a flag on descriptors of a process that is about to become another program. Kernels before
+        // 5.11 refuse, and the program starts with what was inheritable.
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+        for number in &numbers {
+            // SAFETY: the caller keeps them open until the program has started.
+            fcntl_setfd(unsafe { BorrowedFd::borrow_raw(*number) }, FdFlags::empty())?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure only makes system calls; it neither allocates nor locks.
+    unsafe { command.pre_exec(prepare) };
 }

@@ -3,10 +3,9 @@
 //! It starts itself as a template that "imports" two words, forks a run from it that prints them, and waits for the run.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 
-use hr_forkserver::protocol::{Call, FirstParty, ImportOutcome, Loaded, Payload, ProcessContext};
+use hr_forkserver::protocol::{Call, ImportOutcome, Loaded, Payload, Preparation, ProcessContext};
 use hr_forkserver::{
     Build, Interpreter, Launch, Plan, Progress, RunDescriptors, SnapshotTree, TreeEvent, paused,
 };
@@ -20,7 +19,7 @@ const ROLE: &str = "OWN_TEMPLATE";
 struct Words(Vec<String>);
 
 impl Interpreter for Words {
-    fn prepare(&mut self, _argv: Vec<OsString>, _sys_path: Vec<OsString>, _first_party: FirstParty) {}
+    fn prepare(&mut self, _preparation: Preparation) {}
     fn import(&mut self, module: &str) -> ImportOutcome {
         self.0.push(module.to_owned());
         ImportOutcome::Imported { effects: Vec::new() }
@@ -53,9 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let launch = Launch { program, arguments: Vec::new(), environment, mask: SigSet::empty() };
     let plan = Plan {
         modules: vec!["hello".to_owned(), "world".to_owned()],
-        argv: Vec::new(),
-        sys_path: Vec::new(),
-        first_party: FirstParty::default(),
+        preparation: Preparation::default(),
         forced: BTreeSet::new(),
         import_limit: std::time::Duration::from_mins(1),
     };

@@ -1,11 +1,13 @@
 //! Building a template: a [`Transaction`] carried out by processes.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use hr_protocol::{BuildEvent, Command, ExitStatus, FirstParty, ImportOutcome, Loaded, SnapshotId};
+use hr_protocol::{
+    AttemptEnd, BuildEvent, Command, ExitStatus, FailedAttempt, ImportOutcome, Loaded, Preparation,
+    SnapshotId,
+};
 use thiserror::Error;
 
 use crate::chronicle::Chronicle;
@@ -21,12 +23,8 @@ const TRIES: u32 = 3;
 pub struct Plan {
     /// Modules to import, in order.
     pub modules: Vec<String>,
-    /// `sys.argv`.
-    pub argv: Vec<OsString>,
-    /// `sys.path`.
-    pub sys_path: Vec<OsString>,
-    /// What must not be imported.
-    pub first_party: FirstParty,
+    /// What the process must know before it imports.
+    pub preparation: Preparation,
     /// Those of `modules` that are kept whatever they do beyond loading modules.
     pub forced: BTreeSet<String>,
     /// How long one import may take.
@@ -117,6 +115,8 @@ pub struct Build {
     tries_left: u32,
     started: Instant,
     began: SystemTime,
+    /// Imports that were given up, and how long they took.
+    attempts: Vec<FailedAttempt>,
     /// Set when a module is being given up because it took too long.
     timed_out: bool,
 }
@@ -146,6 +146,7 @@ impl Build {
             tries_left: TRIES,
             started: Instant::now(),
             began: SystemTime::now(),
+            attempts: Vec::new(),
             timed_out: false,
         }
     }
@@ -194,14 +195,7 @@ impl Build {
         match (event, self.waiting) {
             (TreeEvent::Ready(id), Waiting::Boot) if *id == self.current => {
                 self.began = SystemTime::now();
-                tree.tell(
-                    self.current,
-                    &Command::Prepare {
-                        argv: self.plan.argv.clone(),
-                        sys_path: self.plan.sys_path.clone(),
-                        first_party: self.plan.first_party.clone(),
-                    },
-                );
+                tree.prepare(self.current, self.plan.preparation.clone());
                 self.advance(tree)
             }
             (TreeEvent::Ready(id), Waiting::Fork { snapshot, role, since }) if *id == snapshot => {
@@ -280,7 +274,7 @@ impl Build {
             }
             ImportOutcome::Failed { failure, left_traces } => {
                 let cause = Cause::Failed(failure.clone());
-                if self.failed(cause, *left_traces) == Verdict::RollBack {
+                if self.failed(elapsed, cause, *left_traces) == Verdict::RollBack {
                     self.waiting = Waiting::Death;
                     tree.kill(self.current);
                     return Progress::Working;
@@ -290,18 +284,29 @@ impl Build {
         self.advance(tree)
     }
 
-    /// Takes note that the module being imported fails.
-    fn failed(&mut self, cause: Cause, left_traces: bool) -> Verdict {
+    /// Takes note that the current import fails, after `elapsed`.
+    fn failed(&mut self, elapsed: Duration, cause: Cause, left_traces: bool) -> Verdict {
         let place = self.transaction.place();
-        self.chronicle.fails(place, &self.plan.modules[place], &cause);
+        let module = &self.plan.modules[place];
+        self.chronicle.fails(place, module, &cause);
+        let end = match &cause {
+            Cause::Failed(failure) => AttemptEnd::Failed(failure.clone()),
+            Cause::Died(status) => AttemptEnd::Died(*status),
+            Cause::TimedOut(_) => AttemptEnd::TimedOut,
+        };
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        self.attempts.push(FailedAttempt { module: module.clone(), micros, end });
         self.transaction.failed(cause, left_traces)
     }
 
-    fn settled(&mut self, tree: &mut SnapshotTree, loaded: Loaded) -> Progress {
+    fn settled(&mut self, tree: &mut SnapshotTree, mut loaded: Loaded) -> Progress {
         if let Some(fallback) = self.fallback.take() {
             tree.retire(fallback);
         }
         self.chronicle.ends(self.started.elapsed());
+        if let Some(profile) = &mut loaded.profile {
+            profile.attempts = std::mem::take(&mut self.attempts);
+        }
         let transaction = &self.transaction;
         let excluded = transaction.excluded().map(|(module, cause)| (module.to_owned(), cause.clone()));
         Progress::Finished(Ok(Box::new(Template {
@@ -333,15 +338,12 @@ impl Build {
             // It may be whole, but nobody knows yet.
             tree.kill(snapshot);
         }
-        let blamed = match self.waiting {
-            Waiting::Import { .. } if self.timed_out => Some(Cause::TimedOut(self.plan.import_limit)),
-            Waiting::Import { .. } => Some(Cause::Died(status)),
-            _ => None,
-        };
-        self.timed_out = false;
-        let innocent = blamed.is_none() && self.waiting != Waiting::Death;
-        if let Some(cause) = blamed {
-            self.failed(cause, true);
+        let timed_out = std::mem::take(&mut self.timed_out);
+        let innocent = !matches!(self.waiting, Waiting::Import { .. } | Waiting::Death);
+        if let Waiting::Import { since } = self.waiting {
+            let limit = self.plan.import_limit;
+            let cause = if timed_out { Cause::TimedOut(limit) } else { Cause::Died(status) };
+            self.failed(since.elapsed(), cause, true);
         }
         let Some(fallback) = self.fallback.take() else {
             return Progress::Finished(Err(BuildError::Interpreter(status)));

@@ -1,17 +1,16 @@
 //! What the fork server needs of the language whose processes it keeps.
 
-use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 
-use hr_protocol::{Call, FirstParty, ImportOutcome, Loaded};
+use hr_protocol::{Call, ImportOutcome, Loaded, Preparation};
 
 /// An interpreter that lives in a snapshot.
 ///
 /// The loop in [`crate::paused`] calls it from one thread and never from within itself. CPython is the
 /// interpreter of the `hotreload` wheel; the crate's tests bring one of their own.
 pub trait Interpreter {
-    /// Seem to have been started with `argv`, look for modules in `sys_path`, and keep first-party ones out.
-    fn prepare(&mut self, argv: Vec<OsString>, sys_path: Vec<OsString>, first_party: FirstParty);
+    /// Seem to have been started with these arguments, look for modules in that path, and keep first-party ones out.
+    fn prepare(&mut self, preparation: Preparation);
 
     /// Import `module`. What it prints goes to this process's stdout and stderr, flushed. Effects are those that only the
     /// interpreter can see; whether they matter is not its business.
@@ -49,4 +48,6 @@ pub struct RunDescriptors {
     pub result: OwnedFd,
     /// Memory of a [`hr_protocol::Payload::Shared`] function.
     pub function: Option<OwnedFd>,
+    /// Where it may tell its supervisor something, with [`send_note`](crate::send_note).
+    pub notes: Option<OwnedFd>,
 }

@@ -38,7 +38,7 @@
 //! What a program that is no interpreter comes to:
 //!
 //! ```
-//! use hr_forkserver::protocol::FirstParty;
+//! use hr_forkserver::protocol::Preparation;
 //! use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree};
 //!
 //! let launch = Launch {
@@ -49,9 +49,7 @@
 //! };
 //! let plan = Plan {
 //!     modules: vec!["json".into()],
-//!     argv: Vec::new(),
-//!     sys_path: Vec::new(),
-//!     first_party: FirstParty::default(),
+//!     preparation: Preparation::default(),
 //!     forced: Default::default(),
 //!     import_limit: std::time::Duration::from_secs(60),
 //! };
@@ -85,6 +83,7 @@ mod chronicle;
 mod effects;
 mod interpreter;
 mod launch;
+mod notes;
 pub mod paused;
 mod pools;
 mod processes;
@@ -99,4 +98,5 @@ pub use channel::{Channel, ChannelError, Received, above_streams, socket_pair};
 pub use hr_protocol as protocol;
 pub use interpreter::{Interpreter, RunDescriptors};
 pub use launch::Launch;
+pub use notes::send_note;
 pub use tree::{SnapshotTree, Source, TreeEvent};

@@ -50,6 +50,8 @@ struct Paused<I> {
     snapshots: Vec<Pid>,
     /// What modules have left running that are in this process all the same.
     tolerated: Vec<Pid>,
+    /// Where runs tell their notes.
+    notes: Option<OwnedFd>,
 }
 
 /// What the process is after a command.
@@ -74,8 +76,16 @@ impl<I: Interpreter> Paused<I> {
         // Between commands the end of the stream tells that the supervisor is gone, and then there may be
         // runs to clean up after. A signal would leave no time for that.
         set_pdeathsig(None)?;
-        let (runs, snapshots, tolerated) = (HashMap::new(), Vec::new(), Vec::new());
-        Ok(Self { interpreter, channel, child_ended, mask, runs, snapshots, tolerated })
+        Ok(Self {
+            interpreter,
+            channel,
+            child_ended,
+            mask,
+            runs: HashMap::new(),
+            snapshots: Vec::new(),
+            tolerated: Vec::new(),
+            notes: None,
+        })
     }
 
     fn serve(mut self) -> ! {
@@ -93,8 +103,9 @@ impl<I: Interpreter> Paused<I> {
                     self.become_run(|| NewRun::from_job(jobs))
                 }
                 Ok(Next::Snapshot(socket)) => {
+                    let notes = self.notes.take();
                     match Self::new(self.interpreter, socket.into(), self.mask) {
-                        Ok(snapshot) => self = snapshot,
+                        Ok(snapshot) => self = Self { notes, ..snapshot },
                         Err(_) => sys::exit_now(1),
                     }
                     let hello = Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() };
@@ -136,8 +147,9 @@ impl<I: Interpreter> Paused<I> {
     fn obey(&mut self, received: Received<Command>) -> Result<Next, ChannelError> {
         let Received { message, mut descriptors } = received;
         match message {
-            Command::Prepare { argv, sys_path, first_party } => {
-                self.interpreter.prepare(argv, sys_path, first_party);
+            Command::Prepare(preparation) => {
+                self.notes = descriptors.pop();
+                self.interpreter.prepare(*preparation);
             }
             Command::Import { module, forced } => self.import(module, forced)?,
             Command::Settle => {
@@ -275,9 +287,9 @@ impl<I: Interpreter> Paused<I> {
     }
 
     fn become_run(self, next: impl FnOnce() -> NewRun) -> ! {
-        let Self { mut interpreter, channel, child_ended, mask, .. } = self;
+        let Self { mut interpreter, channel, child_ended, mask, notes, .. } = self;
         drop((channel, child_ended));
-        next().carry_out(&mut interpreter, &mask)
+        next().carry_out(&mut interpreter, notes, &mask)
     }
 
     /// Collects children that have ended, and reports those that were runs.

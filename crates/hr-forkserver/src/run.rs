@@ -34,7 +34,8 @@ pub(crate) struct NewRun {
     call: Call,
     working_directory: OwnedFd,
     stdio: [Option<OwnedFd>; 3],
-    descriptors: RunDescriptors,
+    result: OwnedFd,
+    function: Option<OwnedFd>,
 }
 
 impl NewRun {
@@ -51,8 +52,7 @@ impl NewRun {
             *slot = if open { Some(next()?) } else { None };
         }
         let function = if call.function.has_descriptor() { Some(next()?) } else { None };
-        let descriptors = RunDescriptors { result, function };
-        Ok(Self { call, working_directory, stdio, descriptors })
+        Ok(Self { call, working_directory, stdio, result, function })
     }
 
     /// Waits, as a spare, for the job that makes this process a run. Ends it if there will be none.
@@ -67,11 +67,17 @@ impl NewRun {
         Self::new(call, descriptors).unwrap_or_else(|_| sys::exit_now(CANNOT_START))
     }
 
-    /// Carries out the call. The process ends here.
-    pub(crate) fn carry_out(self, interpreter: &mut impl Interpreter, mask: &SigSet) -> ! {
+    /// Carries out the call, in a process that may tell `notes`. The process ends here.
+    pub(crate) fn carry_out(
+        self,
+        interpreter: &mut impl Interpreter,
+        notes: Option<OwnedFd>,
+        mask: &SigSet,
+    ) -> ! {
         // Unwinding past this point would run the snapshot's code in the run.
         let _end = EndOfProcess;
-        let Self { call, working_directory, stdio, descriptors } = self;
+        let Self { call, working_directory, stdio, result, function } = self;
+        let descriptors = RunDescriptors { result, function, notes };
         let ready = install_stdio(stdio)
             .and_then(|()| Ok(nix::unistd::fchdir(&working_directory)?))
             .and_then(|()| out_of_the_way(descriptors));
@@ -129,5 +135,6 @@ fn out_of_the_way(descriptors: RunDescriptors) -> io::Result<RunDescriptors> {
     Ok(RunDescriptors {
         result: high(descriptors.result)?,
         function: descriptors.function.map(high).transpose()?,
+        notes: descriptors.notes.map(high).transpose()?,
     })
 }

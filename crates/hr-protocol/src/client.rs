@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildEvent, Call, ExitStatus, Hello, MainModule, RunId};
+use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, RunId};
 
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub enum Request {
     Update,
     /// Tell the state of the template. Answered by [`Reply::State`].
     Status,
+    /// Tell what the template's imports have cost. Answered by [`Reply::Profile`].
+    Profile,
     /// End everything. Answered by [`Reply::Closed`] when no process is left but the supervisor itself.
     Close,
 }
@@ -63,6 +65,8 @@ pub enum Reply {
     Updated(Update),
     /// To [`Request::Status`].
     State(TemplateState),
+    /// To [`Request::Profile`].
+    Profile(ImportProfile),
     /// To [`Request::Close`].
     Closed,
     /// The request could not be met.
@@ -107,6 +111,14 @@ pub struct Open {
     pub import_limit: Duration,
     /// How many runs to fork ahead of time.
     pub spares: u32,
+    /// Whether imports are measured one by one, for [`Request::Profile`]. It makes them slower.
+    pub profile: bool,
+}
+
+impl Open {
+    /// How long the import of one module may take unless the user says otherwise. Generous: some compile code the first
+    /// time.
+    pub const IMPORT_LIMIT: Duration = Duration::from_mins(2);
 }
 
 /// How a client names its project.
@@ -171,10 +183,21 @@ pub struct TemplateState {
     pub modules: Vec<String>,
     /// Planned modules it has not.
     pub excluded: Vec<Exclusion>,
+    /// Modules that no source names in an import, and that runs have had to load.
+    pub learned: Vec<Learned>,
     /// Files of the project that could not be read or parsed.
     pub problems: Vec<Problem>,
     /// How long building it took, in microseconds.
     pub build_micros: u64,
+}
+
+/// A module that runs have loaded though their template did not have it. It is planned since then.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Learned {
+    /// The module.
+    pub module: String,
+    /// Why the template does not have it, if it does not.
+    pub excluded: Option<String>,
 }
 
 /// A planned module that is not in the template.

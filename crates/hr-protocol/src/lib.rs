@@ -43,17 +43,21 @@ mod building;
 mod client;
 pub mod frame;
 mod import;
+mod profile;
 mod run;
 mod snapshot;
 
 pub use building::BuildEvent;
 pub use client::{
-    Exclusion, Failure, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
+    Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
     TemplateState, Update,
 };
 pub use import::{Effect, ImportFailure, ImportOutcome, NativeThread};
-pub use run::{Call, ExitStatus, Job, MainModule, Outcome, Payload, RunId, Taken};
-pub use snapshot::{Command, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Report, SnapshotId};
+pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
+pub use run::{Call, ExitStatus, Job, MainModule, Note, Outcome, Payload, RunId, Taken};
+pub use snapshot::{
+    Command, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Preparation, Report, SnapshotId,
+};
 
 use serde::{Deserialize, Serialize};
 

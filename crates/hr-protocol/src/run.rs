@@ -116,3 +116,13 @@ pub enum ExitStatus {
     /// It is gone, and so is the process that could have told how.
     Lost,
 }
+
+/// What a run tells its supervisor without being asked. Each is one datagram; one that cannot be sent at once is not sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Note {
+    /// Modules, not first-party, that the run had to load because its snapshot did not have them, in that order.
+    Loaded {
+        /// Their names.
+        modules: Vec<String>,
+    },
+}

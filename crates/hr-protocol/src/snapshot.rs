@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitStatus, Hello, ImportOutcome, Job, RunId};
+use crate::{ExitStatus, Hello, ImportOutcome, ImportProfile, Job, RunId};
 
 /// Names one snapshot within its supervisor. Numbers start at 1 and are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -14,14 +14,8 @@ pub struct SnapshotId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Look for modules here, and keep first-party ones out. Not answered: it cannot fail.
-    Prepare {
-        /// `sys.argv`.
-        argv: Vec<OsString>,
-        /// `sys.path`.
-        sys_path: Vec<OsString>,
-        /// What must never be imported.
-        first_party: FirstParty,
-    },
+    /// A descriptor for [`Note`](crate::Note)s may come with it.
+    Prepare(Box<Preparation>),
     /// Import one module. Answered by [`Report::Imported`].
     Import {
         /// Its absolute name.
@@ -56,6 +50,19 @@ pub enum Command {
         /// outlives the snapshot it was forked from.
         snapshots: Vec<i32>,
     },
+}
+
+/// What a process must know before it imports.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// `sys.argv`.
+    pub argv: Vec<OsString>,
+    /// `sys.path`.
+    pub sys_path: Vec<OsString>,
+    /// What must never be imported.
+    pub first_party: FirstParty,
+    /// Whether imports are to be measured one by one.
+    pub profile: bool,
 }
 
 /// What a paused process tells its supervisor.
@@ -132,6 +139,8 @@ pub struct Loaded {
     pub opened: Vec<OpenedFile>,
     /// Directories that imports have listed.
     pub listed: Vec<ListedDirectory>,
+    /// What imports have cost, if that was asked for.
+    pub profile: Option<Box<ImportProfile>>,
 }
 
 /// A file that an import has opened, or tried to.

@@ -238,7 +238,8 @@ impl Supervisor {
             package_directory,
         };
         let import_limit = Duration::try_from_secs_f64(import_limit).unwrap_or(Duration::MAX);
-        let open = Open { target, interpreter, ignored_modules, preload, import_limit, spares };
+        let profile = false;
+        let open = Open { target, interpreter, ignored_modules, preload, import_limit, spares, profile };
         match self.ask_for_template(py, &Request::Open(Box::new(open)), on_event)? {
             Reply::Opened(state) => Ok(state.into()),
             other => Err(unexpected(other)),

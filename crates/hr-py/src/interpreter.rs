@@ -1,14 +1,11 @@
 //! CPython as the fork server's interpreter.
 
-use std::ffi::OsString;
-
-use hr_forkserver::protocol::{
-    Call, Effect, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, OpenedFile,
-};
+use hr_forkserver::protocol::{Call, Effect, ImportFailure, ImportOutcome, Loaded, Preparation};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 
 use crate::job::Job;
+use crate::loaded::PythonLoaded;
 use crate::sys;
 
 /// Exit code of a process in which Python could not even begin to carry out a call.
@@ -29,35 +26,6 @@ struct CPython {
 
 /// `hotreload._template.Imported`.
 type ImportedTuple = (String, String, String, bool, Vec<String>, bool);
-
-/// `hotreload._template.Loaded`.
-type LoadedTuple = (
-    Vec<OsString>,
-    Vec<(String, OsString)>,
-    Vec<String>,
-    Vec<OsString>,
-    Vec<(OsString, Option<(u64, i64, i64, u64, u64)>)>,
-    Vec<(OsString, bool, Option<Vec<OsString>>)>,
-);
-
-fn described((files, names, absent, variables, opened, listed): LoadedTuple) -> Loaded {
-    let opened = opened.into_iter().map(|(path, stamp)| {
-        let stamp = stamp.map(|(size, modified, changed, inode, device)| FileStamp {
-            size,
-            modified,
-            changed,
-            inode,
-            device,
-        });
-        OpenedFile { path, stamp }
-    });
-    let listed = listed.into_iter().map(|(path, only_distributions, names)| ListedDirectory {
-        path,
-        only_distributions,
-        names,
-    });
-    Loaded { files, names, absent, variables, opened: opened.collect(), listed: listed.collect() }
-}
 
 impl CPython {
     fn try_import(&self, module: &str) -> PyResult<ImportOutcome> {
@@ -82,11 +50,11 @@ fn effects(threads: Vec<String>, signals: bool) -> Vec<Effect> {
 }
 
 impl Interpreter for CPython {
-    fn prepare(&mut self, argv: Vec<OsString>, sys_path: Vec<OsString>, first_party: FirstParty) {
-        let FirstParty { paths, modules } = first_party;
+    fn prepare(&mut self, preparation: Preparation) {
+        let Preparation { argv, sys_path, first_party, profile } = preparation;
+        let arguments = (argv, sys_path, first_party.paths, first_party.modules, profile);
         Python::attach(|py| {
-            let prepared = self.template.call_method1(py, "prepare", (argv, sys_path, paths, modules));
-            if let Err(error) = prepared {
+            if let Err(error) = self.template.call_method1(py, "prepare", arguments) {
                 // Its output is the supervisor's to report.
                 error.print(py);
             }
@@ -102,9 +70,9 @@ impl Interpreter for CPython {
 
     fn settle(&mut self) -> Loaded {
         Python::attach(|py| {
-            let loaded = self.template.call_method0(py, "settle").and_then(|loaded| loaded.extract(py));
-            match loaded {
-                Ok(loaded) => described(loaded),
+            let settled = self.template.call_method0(py, "settle");
+            match settled.and_then(|settled| settled.extract::<PythonLoaded>(py)) {
+                Ok(loaded) => loaded.into(),
                 Err(error) => {
                     error.print(py);
                     Loaded::default()

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, PoisonError};
 
-use hr_forkserver::protocol::{Call, MainModule, Outcome, Payload, ProcessContext};
+use hr_forkserver::protocol::{Call, MainModule, Note, Outcome, Payload, ProcessContext};
 use hr_forkserver::{Channel, RunDescriptors};
 use nix::unistd::{Pid, getpid};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
@@ -20,14 +20,15 @@ pub(crate) struct Job {
     context: ProcessContext,
     function: Mutex<Option<(Payload, Option<OwnedFd>)>>,
     result: Py<Results>,
+    notes: Option<OwnedFd>,
 }
 
 impl Job {
     pub(crate) fn new(py: Python<'_>, call: Call, descriptors: RunDescriptors) -> PyResult<Self> {
         let Call { context, function } = call;
-        let RunDescriptors { result, function: memory } = descriptors;
+        let RunDescriptors { result, function: memory, notes } = descriptors;
         let result = Py::new(py, Results { channel: Mutex::new(result.into()), run: getpid() })?;
-        Ok(Self { context, function: Mutex::new(Some((function, memory))), result })
+        Ok(Self { context, function: Mutex::new(Some((function, memory))), result, notes })
     }
 
     fn main(&self) -> &MainModule {
@@ -72,6 +73,13 @@ impl Job {
     #[getter]
     fn result(&self, py: Python<'_>) -> Py<Results> {
         self.result.clone_ref(py)
+    }
+
+    /// Tells the supervisor of modules that this run had to load. What cannot be told now, another run will find out.
+    fn note_loaded(&self, modules: Vec<String>) {
+        if let Some(notes) = &self.notes {
+            let _ = hr_forkserver::send_note(notes, &Note::Loaded { modules });
+        }
     }
 
     /// The pickled function, once: its memory goes with it.

@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
+pub(crate) mod doctor;
 pub(crate) mod graph;
 pub(crate) mod imports;
+mod page;
 pub(crate) mod serve;
 pub(crate) mod why;

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Reply, Request, RunId};
+use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Note, Reply, Request, RunId};
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
@@ -86,6 +86,13 @@ impl Supervisor {
                 let reply = match self.refresh.state(&self.tree) {
                     Some(state) => Reply::State(state),
                     None => invalid("no project is open"),
+                };
+                self.answers.send(answer, &reply);
+            }
+            Request::Profile => {
+                let reply = match self.refresh.profile(&self.tree) {
+                    Some(profile) => Reply::Profile(profile.clone()),
+                    None => invalid("the project was not opened with a profile of its imports"),
                 };
                 self.answers.send(answer, &reply);
             }
@@ -179,6 +186,7 @@ impl Supervisor {
                 self.refresh.keep_output(bytes);
                 self.reporter.printed(bytes);
             }
+            TreeEvent::Note(Note::Loaded { modules }) => self.refresh.learn(modules.clone()),
             TreeEvent::Died { snapshot, status }
                 if self.refresh.served(*snapshot) && self.closing.is_none() =>
             {

@@ -6,7 +6,7 @@ use hr_forkserver::protocol::{BuildEvent, SnapshotId, TargetInterpreter};
 use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
 
-use super::snapshots::ContextId;
+use super::snapshots::{ContextId, Excluded};
 
 const BOOTSTRAP: &str = include_str!("bootstrap.py");
 
@@ -23,22 +23,24 @@ pub(crate) struct Site {
 pub(crate) struct Construction {
     build: Build,
     site: Site,
+    known: Vec<Excluded>,
 }
 
 impl Construction {
-    /// Begins to carry out `plan` at `site`, whose context is `interpreter`'s.
+    /// Begins to carry out `plan` at `site`, whose context is `interpreter`'s. Nothing is done about `known` failures.
     pub(crate) fn begin(
         tree: &mut SnapshotTree,
         site: Site,
         interpreter: &TargetInterpreter,
         plan: Plan,
+        known: Vec<Excluded>,
         mask: SigSet,
     ) -> Result<Self, BuildError> {
         let build = match site.base {
             Some(base) => Build::layer(tree, base, plan)?,
             None => Build::boot(tree, &launch(interpreter, mask), plan)?,
         };
-        Ok(Self { build, site })
+        Ok(Self { build, site, known })
     }
 
     /// Where it takes place.
@@ -49,6 +51,11 @@ impl Construction {
     /// What it stands on.
     pub(crate) fn base(&self) -> Option<SnapshotId> {
         self.site.base
+    }
+
+    /// Modules that it was to import and does not try.
+    pub(crate) fn known_failures(self) -> Vec<Excluded> {
+        self.known
     }
 
     /// When [`Construction::expired`] must be called.

@@ -1,40 +1,16 @@
 //! The files that a template has loaded, and whether they are still the same.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::rc::Rc;
+use std::time::SystemTime;
 
 use hr_forkserver::protocol::{FileStamp, OpenedFile};
 
-/// How far the time stamp of a file may lie behind the clock: one tick of the kernel's, at the slowest `HZ` of 100.
-const CLOCK_TICK: Duration = Duration::from_millis(10);
-
-/// In a second.
-const NANOSECONDS: i64 = 1_000_000_000;
-
-/// The state of `file`; none if there is no such file.
-pub(super) fn stamp_of(file: &OsStr) -> Option<FileStamp> {
-    let metadata = fs::metadata(file).ok()?;
-    let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(NANOSECONDS).saturating_add(rest);
-    Some(FileStamp {
-        size: metadata.size(),
-        modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-        changed: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-        inode: metadata.ino(),
-        device: metadata.dev(),
-    })
-}
-
-/// Whether the file was last written before `moment`, beyond doubt.
-pub(super) fn is_older_than(stamp: FileStamp, moment: SystemTime) -> bool {
-    let since_epoch = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let limit = since_epoch.saturating_sub(CLOCK_TICK);
-    let limit = i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX);
-    stamp.modified < limit && stamp.changed < limit
-}
+use super::stamp::{is_older_than, stamp_of};
+use super::watch::{Name, Registration, Suspects, Watch};
 
 /// What is known of a file that a template has loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +24,7 @@ enum Known {
 }
 
 impl Known {
-    fn of(file: &OsString, began: SystemTime) -> Self {
+    fn of(file: &OsStr, began: SystemTime) -> Self {
         let stamp = stamp_of(file);
         // When a file went away is in the time stamp of its directory.
         let witness = stamp.or_else(|| stamp_of(Path::new(file).parent()?.as_os_str()));
@@ -59,7 +35,7 @@ impl Known {
         }
     }
 
-    fn still_holds(self, file: &OsString) -> bool {
+    fn still_holds(self, file: &OsStr) -> bool {
         match self {
             Self::Stamp(stamp) => stamp_of(file) == Some(stamp),
             Self::Absent => stamp_of(file).is_none(),
@@ -69,45 +45,79 @@ impl Known {
 }
 
 /// What a template has loaded from disk.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inputs {
-    files: BTreeMap<OsString, Known>,
+    files: BTreeMap<Name, Known>,
+    watch: Watch,
+    /// From the first time that all files were compared.
+    registration: RefCell<Option<Registration>>,
 }
 
 impl Inputs {
-    /// Adds `files`, loaded by a process that began to import at `began`. Files that are known stay as they are.
-    pub(crate) fn add(&mut self, files: Vec<OsString>, began: SystemTime) {
+    /// `files`, loaded by a process that began to import at `began`. What happens to them is heard from `watch`.
+    pub(crate) fn new(files: Vec<OsString>, began: SystemTime, watch: &Watch) -> Self {
+        let mut inputs =
+            Self { files: BTreeMap::new(), watch: watch.clone(), registration: RefCell::default() };
         for file in files {
-            self.files.entry(file).or_insert_with_key(|file| Known::of(file, began));
+            inputs.add(&file, began);
         }
+        inputs
     }
 
-    /// Adds files whose state was seen when they were opened.
-    pub(crate) fn add_opened(&mut self, files: Vec<OpenedFile>) {
-        for OpenedFile { path, stamp } in files {
-            self.files.entry(path).or_insert(stamp.map_or(Known::Absent, Known::Stamp));
-        }
+    /// Adds a file whose state was seen when it was opened.
+    pub(crate) fn add_opened(&mut self, OpenedFile { path, stamp }: OpenedFile) {
+        let known = stamp.map_or(Known::Absent, Known::Stamp);
+        self.files.entry(Rc::from(path)).or_insert(known);
     }
 
     /// Whether `file` is one of them.
-    pub(crate) fn contains(&self, file: &OsString) -> bool {
+    pub(crate) fn contains(&self, file: &OsStr) -> bool {
         self.files.contains_key(file)
     }
 
-    /// Whether every file is what was loaded. Costs one `stat` a file.
-    pub(crate) fn hold(&self) -> bool {
-        self.files.iter().all(|(file, known)| known.still_holds(file))
+    fn add(&mut self, file: &OsStr, began: SystemTime) {
+        let known = Known::of(file, began);
+        self.files.entry(Rc::from(file)).or_insert(known);
+        // A file within an archive changes with it.
+        if known == Known::Absent
+            && let Some(archive) = Path::new(file).ancestors().skip(1).find(|path| path.exists())
+            && archive.is_file()
+        {
+            self.add(archive.as_os_str(), began);
+        }
     }
 
-    /// The files that are not what was loaded.
+    /// The files that are not what was loaded. The first time, all are compared; from then on those that something may
+    /// have happened to.
     pub(crate) fn changed(&self) -> Vec<OsString> {
-        let changed = self.files.iter().filter(|(file, known)| !known.still_holds(file));
-        changed.map(|(file, _)| file.clone()).collect()
+        let mut registration = self.registration.borrow_mut();
+        let suspects = registration.as_mut().map_or(Suspects::Everything, Registration::suspects);
+        let changed: Vec<Name> = match suspects {
+            Suspects::Files(suspects) => {
+                let known = suspects.iter().filter_map(|file| self.files.get_key_value(file));
+                known
+                    .filter(|(file, known)| !known.still_holds(file))
+                    .map(|(file, _)| Rc::clone(file))
+                    .collect()
+            }
+            Suspects::Everything => {
+                *registration = Some(self.watch.register(self.files.keys()));
+                let differ = self.files.iter().filter(|(file, known)| !known.still_holds(file));
+                differ.map(|(file, _)| Rc::clone(file)).collect()
+            }
+        };
+        if let Some(registration) = registration.as_mut() {
+            registration.suspect(changed.iter().cloned());
+        }
+        changed.iter().map(|file| OsString::from(&**file)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -117,9 +127,9 @@ mod tests {
         for name in ["kept", "written", "removed", "replaced", "other"] {
             fs::write(path(name), "1234").unwrap();
         }
-        let mut inputs = Inputs::default();
         let later = SystemTime::now() + Duration::from_mins(1);
-        inputs.add(["kept", "written", "removed", "replaced"].map(path).to_vec(), later);
+        let files = ["kept", "written", "removed", "replaced"].map(path).to_vec();
+        let inputs = Inputs::new(files, later, &Watch::start());
         assert_eq!(inputs.changed(), Vec::<OsString>::new());
 
         fs::write(path("written"), "12345").unwrap();
@@ -134,8 +144,7 @@ mod tests {
         let file = directory.path().join("module.py").into_os_string();
         let started = SystemTime::now();
         fs::write(&file, "").unwrap();
-        let mut inputs = Inputs::default();
-        inputs.add(vec![file.clone()], started);
+        let inputs = Inputs::new(vec![file.clone()], started, &Watch::default());
         assert_eq!(inputs.changed(), [file]);
     }
 
@@ -144,12 +153,25 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).into_os_string();
         let files = [path("generated.py"), path("archive.zip/module.py")];
-        let mut inputs = Inputs::default();
-        inputs.add(files.to_vec(), SystemTime::now() + Duration::from_mins(1));
-        assert!(inputs.hold());
+        let later = SystemTime::now() + Duration::from_mins(1);
+        let inputs = Inputs::new(files.to_vec(), later, &Watch::start());
+        assert_eq!(inputs.changed(), Vec::<OsString>::new());
 
         fs::write(path("generated.py"), "").unwrap();
-        assert!(!inputs.hold());
         assert_eq!(inputs.changed(), [path("generated.py")]);
+    }
+
+    #[test]
+    fn a_file_in_an_archive_changes_with_the_archive() {
+        let directory = tempfile::tempdir().unwrap();
+        let archive = directory.path().join("archive.zip");
+        fs::write(&archive, "").unwrap();
+        let later = SystemTime::now() + Duration::from_mins(1);
+        let file = archive.join("package/module.py").into_os_string();
+        let inputs = Inputs::new(vec![file], later, &Watch::start());
+        assert_eq!(inputs.changed(), Vec::<OsString>::new());
+
+        fs::write(&archive, "PK").unwrap();
+        assert_eq!(inputs.changed(), [archive.into_os_string()]);
     }
 }

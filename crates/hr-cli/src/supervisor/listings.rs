@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::time::SystemTime;
+use std::path::Path;
 
-use hr_forkserver::protocol::{FileStamp, ListedDirectory};
+use hr_forkserver::protocol::ListedDirectory;
 
-use super::inputs::{is_older_than, stamp_of};
+use super::stamp::DirectoryState;
 
 /// What imports put there themselves.
 const BYTECODE: &[u8] = b"__pycache__";
@@ -26,8 +26,8 @@ pub(crate) struct Listings {
 #[derive(Debug)]
 struct Listing {
     names: Option<Vec<OsString>>,
-    /// The directory when it was last seen to hold these; none if it may have changed since without its showing.
-    seen: Cell<Option<FileStamp>>,
+    /// The directory when it was last seen to hold these.
+    seen: Cell<DirectoryState>,
 }
 
 impl Listings {
@@ -37,7 +37,7 @@ impl Listings {
             let names = names.map(|names| relevant(names, only_distributions));
             self.directories
                 .entry((path, only_distributions))
-                .or_insert(Listing { names, seen: Cell::new(None) });
+                .or_insert(Listing { names, seen: Cell::new(DirectoryState::Unsettled) });
         }
     }
 
@@ -55,14 +55,16 @@ impl Listings {
 
 impl Listing {
     fn holds(&self, path: &OsStr, only_distributions: bool) -> bool {
-        let stamp = stamp_of(path).filter(|stamp| is_older_than(*stamp, SystemTime::now()));
-        if stamp.is_some() && stamp == self.seen.get() {
+        let directory = Path::new(path);
+        if self.seen.get().still_holds(directory) {
             return true;
         }
+        // What happens from here on changes it, or it is not settled.
+        let state = DirectoryState::of(directory);
         let names = list(path).map(|names| relevant(names, only_distributions));
         let holds = names == self.names;
         if holds {
-            self.seen.set(stamp);
+            self.seen.set(state);
         }
         holds
     }

@@ -4,6 +4,7 @@
 //! happens becomes an [`Event`], and each event is handled to its end before the next. Nothing in here waits
 //! anywhere else.
 
+mod absences;
 mod basis;
 mod change;
 mod clients;
@@ -12,11 +13,15 @@ mod decide;
 mod inputs;
 mod lines;
 mod listings;
+mod memory;
+mod opened;
 mod refresh;
 mod resolution;
 mod scan;
 mod snapshots;
+mod stamp;
 pub(crate) mod voice;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -6,7 +6,8 @@ use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use hr_forkserver::protocol::{
-    BuildEvent, Exclusion, Failure, Open, ProcessContext, Reply, SnapshotId, TemplateState, Update,
+    BuildEvent, Failure, ImportProfile, Open, Preparation, ProcessContext, Reply, SnapshotId, TemplateState,
+    Update,
 };
 use hr_forkserver::{BuildError, Plan, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
@@ -15,8 +16,10 @@ use super::change::Change;
 use super::clients::{Answer, Answers};
 use super::construction::{Construction, Site};
 use super::decide::{self, Best, Decision};
-use super::scan::{Scan, ScanThread};
-use super::snapshots::Snapshots;
+use super::opened::Opened;
+use super::scan::Scan;
+use super::snapshots::{ContextId, Snapshots, Stale};
+use super::watch::Watch;
 
 /// For how many interpreter contexts templates are kept: as many shells as a person works in.
 const MAX_CONTEXTS: usize = 4;
@@ -61,18 +64,13 @@ enum Renewal {
     Failed,
 }
 
-/// The project, as the client described it.
-struct Opened {
-    open: Open,
-    scans: ScanThread,
-}
-
 /// The snapshots there are, and the work on the next one.
 pub(crate) struct Refresh {
     mask: SigSet,
     project: Option<Opened>,
-    scan: Option<Scan>,
     snapshots: Snapshots,
+    /// The context in whose circumstances the snapshots were compared with what is in demand.
+    rated: Option<ContextId>,
     work: Work,
     renewal: Renewal,
     queue: VecDeque<Purpose>,
@@ -86,8 +84,8 @@ impl Refresh {
         Self {
             mask,
             project: None,
-            scan: None,
-            snapshots: Snapshots::default(),
+            rated: None,
+            snapshots: Snapshots::new(Watch::start()),
             work: Work::Idle,
             renewal: Renewal::Idle,
             queue: VecDeque::new(),
@@ -154,21 +152,17 @@ impl Refresh {
         self.constructions().filter_map(Construction::deadline).min()
     }
 
-    /// The template for people: of what was left out, that which the project still asks for.
+    /// The template for people and programs.
     pub(crate) fn state(&self, tree: &SnapshotTree) -> Option<TemplateState> {
-        let scan = self.scan.as_ref()?;
+        let project = self.project.as_ref()?;
         let template = self.template(tree)?;
-        let holding = self.snapshots.holding(template);
-        let place = |name: &String| scan.modules.iter().find(|wanted| wanted.module == *name);
-        let excluded = holding.excluded.iter().filter_map(|(name, cause)| Some(place(name)?.excluded(cause)));
-        Some(TemplateState {
-            supervisor: nix::unistd::getpid().as_raw(),
-            template: tree.pid(template).unwrap_or_default(),
-            excluded: excluded.collect::<Vec<Exclusion>>(),
-            modules: holding.modules,
-            problems: scan.problems.clone(),
-            build_micros: u64::try_from(holding.build.as_micros()).unwrap_or(u64::MAX),
-        })
+        let described = project.describe(self.snapshots.holding(template));
+        Some(TemplateState { template: tree.pid(template).unwrap_or_default(), ..described })
+    }
+
+    /// What the template's imports have cost, if the client wanted that measured.
+    pub(crate) fn profile(&self, tree: &SnapshotTree) -> Option<&ImportProfile> {
+        self.snapshots.profile(self.template(tree)?)
     }
 
     /// Remembers what a template prints, for the case that it cannot be built.
@@ -184,14 +178,20 @@ impl Refresh {
             let message = "a project is open already".to_owned();
             return vec![Outcome::Answer(answer, Box::new(Reply::Failed(Failure::Invalid { message })))];
         }
-        match ScanThread::start(open) {
-            Ok(scans) => {
-                scans.request();
-                self.project = Some(Opened { open: open.clone(), scans });
+        match Opened::new(open) {
+            Ok(opened) => {
+                self.project = Some(opened);
                 self.work = Work::Scanning(Purpose::Open(answer));
                 Vec::new()
             }
             Err(failure) => vec![Outcome::Answer(answer, Box::new(Reply::Failed(failure)))],
+        }
+    }
+
+    /// Takes note of modules that a run has had to load itself.
+    pub(crate) fn learn(&mut self, modules: Vec<String>) {
+        if let Some(project) = &mut self.project {
+            project.learn(modules);
         }
     }
 
@@ -237,12 +237,7 @@ impl Refresh {
             interpreter.environment.clone_from(&wanted.environment);
             interpreter.sys_path.clone_from(&wanted.sys_path);
         }
-        let moved = project.open.interpreter.sys_path != interpreter.sys_path;
-        project.open.interpreter = interpreter;
-        // If the project cannot be found that way, what was found before still is the project.
-        if let (true, Ok(scans)) = (moved, ScanThread::start(&project.open)) {
-            project.scans = scans;
-        }
+        project.aim(interpreter);
     }
 
     /// A scan is there: decides what it means for the template.
@@ -250,19 +245,18 @@ impl Refresh {
         let Work::Scanning(purpose) = std::mem::replace(&mut self.work, Work::Idle) else {
             return Vec::new();
         };
-        let Some(project) = &self.project else { return Vec::new() };
+        let Some(project) = &mut self.project else { return Vec::new() };
+        project.scanned(scan);
         let context = self.snapshots.context(&project.open.interpreter);
         let before = self.snapshots.newest_in(context).map(|newest| self.snapshots.holding(newest));
-        self.snapshots.rate(&scan.modules);
+        self.snapshots.rate(project.demand());
+        self.rated = Some(context);
+        let added = before.as_ref().map(|before| before.missing(project.demand())).unwrap_or_default();
+        let removed = before.map(|before| before.surplus(project.demand().modules)).unwrap_or_default();
         let in_use: Vec<_> = self.constructions().filter_map(Construction::base).collect();
-        let stale = self.snapshots.prune(tree, MAX_CONTEXTS, &in_use);
-        let change = Change {
-            added: before.as_ref().map(|before| before.missing(&scan.modules)).unwrap_or_default(),
-            removed: before.map(|before| before.surplus(&scan.modules)).unwrap_or_default(),
-            files: stale.files.into_iter().collect(),
-            moved: stale.names.into_iter().collect(),
-        };
-        self.scan = Some(scan);
+        let Stale { files, names } = self.snapshots.prune(tree, MAX_CONTEXTS, &in_use);
+        let (files, moved) = (files.into_iter().collect(), names.into_iter().collect());
+        let change = Change { added, removed, files, moved };
         if matches!(self.renewal, Renewal::Failed) {
             self.renewal = Renewal::Idle;
         }
@@ -281,18 +275,22 @@ impl Refresh {
     fn begin(&self, tree: &mut SnapshotTree, site: Site) -> Option<Result<Construction, BuildError>> {
         let open = &self.project.as_ref()?.open;
         let interpreter = self.snapshots.interpreter(site.context)?;
-        let wanted = &self.scan.as_ref()?.modules;
-        let missing = site.base.map(|base| self.snapshots.holding(base).missing(wanted));
-        let modules = missing.unwrap_or_else(|| wanted.iter().map(|wanted| wanted.module.clone()).collect());
-        let plan = Plan {
-            modules,
+        let project = self.project.as_ref()?;
+        let demand = project.demand();
+        let modules = match site.base {
+            Some(base) => self.snapshots.holding(base).missing(demand),
+            None => demand.modules.iter().map(|wanted| wanted.module.clone()).collect(),
+        };
+        let (modules, known) = project.worth_trying(modules);
+        let preparation = Preparation {
             argv: interpreter.argv.clone(),
             sys_path: interpreter.sys_path.clone(),
-            first_party: self.scan.as_ref()?.first_party.clone(),
-            forced: open.preload.iter().cloned().collect(),
-            import_limit: open.import_limit,
+            first_party: project.first_party().clone(),
+            profile: open.profile,
         };
-        Some(Construction::begin(tree, site, interpreter, plan, self.mask))
+        let forced = open.preload.iter().cloned().collect();
+        let plan = Plan { modules, preparation, forced, import_limit: open.import_limit };
+        Some(Construction::begin(tree, site, interpreter, plan, known, self.mask))
     }
 
     fn build(
@@ -319,6 +317,13 @@ impl Refresh {
             return;
         }
         let Some(context) = self.snapshots.active() else { return };
+        if let (Some(project), true) = (&mut self.project, self.rated != Some(context)) {
+            if let Some(interpreter) = self.snapshots.interpreter(context) {
+                project.look_around(interpreter);
+            }
+            self.snapshots.rate(project.demand());
+            self.rated = Some(context);
+        }
         let Some(best) = self.snapshots.best_in(tree, context) else { return };
         let base = match decide::later(self.appraise(best)) {
             Decision::Keep => return,
@@ -343,7 +348,7 @@ impl Refresh {
             return outcomes;
         };
         let Site { context, base } = construction.site();
-        let new = result.map(|template| self.insert(tree, template, construction.site()));
+        let new = result.map(|template| self.insert(tree, *template, *construction));
         outcomes.extend(match new {
             Ok(true) => self.finish(tree, purpose, &change, true),
             // What the layer was to stand on may have died meanwhile, or be out of date.
@@ -374,13 +379,10 @@ impl Refresh {
         // Nobody waits for it.
         drop(construction.events());
         let Some(result) = result else { return Vec::new() };
-        let site = construction.site();
+        let failed = std::mem::replace(&mut self.renewal, Renewal::Failed);
+        let (Ok(template), Renewal::Building(construction)) = (result, failed) else { return Vec::new() };
         self.renewal = Renewal::Idle;
-        let Ok(template) = result else {
-            self.renewal = Renewal::Failed;
-            return Vec::new();
-        };
-        self.insert(tree, template, site);
+        self.insert(tree, *template, *construction);
         let mut outcomes = vec![Outcome::Ready];
         outcomes.extend(self.advance(tree));
         outcomes
@@ -398,10 +400,17 @@ impl Refresh {
     }
 
     /// Adds a new snapshot, and retires what it takes the place of. Returns whether there was a place for it.
-    fn insert(&mut self, tree: &mut SnapshotTree, template: Box<Template>, site: Site) -> bool {
-        let Some(scan) = &self.scan else { return false };
-        let snapshot = template.snapshot;
-        if !self.snapshots.insert(*template, site.context, site.base, &scan.modules) {
+    fn insert(
+        &mut self,
+        tree: &mut SnapshotTree,
+        mut template: Template,
+        construction: Construction,
+    ) -> bool {
+        let Some(project) = &mut self.project else { return false };
+        let (snapshot, site) = (template.snapshot, construction.site());
+        let failed = std::mem::take(&mut template.excluded);
+        let excluded = [project.tried(&template.modules, failed), construction.known_failures()].concat();
+        if !self.snapshots.insert(template, excluded, site.context, site.base, project.demand()) {
             tree.retire(snapshot);
             return false;
         }

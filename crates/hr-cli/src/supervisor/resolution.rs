@@ -10,25 +10,32 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use hr_forkserver::protocol::FileStamp;
-
-use super::inputs::{is_older_than, stamp_of};
+use super::stamp::{DirectoryState, is_older_than, stamp_of};
 
 /// The directories of `sys.path`, and the top-level names a template has loaded from them.
 #[derive(Debug)]
 pub(crate) struct Resolutions {
-    sys_path: Vec<PathBuf>,
     /// The directory of `sys.path` that each name was found in, and whether as a package; none if it was not found.
     names: BTreeMap<String, Option<Found>>,
-    /// Each directory as it was when all names were last seen to resolve as they did; `None` if it may have changed
-    /// since without its showing.
-    seen: RefCell<Vec<Option<FileStamp>>>,
+    /// What each directory of `sys.path` has of these names.
+    listings: RefCell<Vec<Listing>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {
     directory: usize,
     package: bool,
+}
+
+/// One directory of `sys.path`, as it was when it was last read.
+#[derive(Debug)]
+struct Listing {
+    directory: PathBuf,
+    state: DirectoryState,
+    /// The names that can be imported from it, and whether each is a package.
+    names: BTreeMap<String, bool>,
+    /// Directories in it that would be packages if they had an `__init__`.
+    portions: Vec<(PathBuf, DirectoryState)>,
 }
 
 impl Resolutions {
@@ -51,15 +58,15 @@ impl Resolutions {
             let package = file.parent() != Some(&sys_path[directory]);
             Some((name.clone(), Some(Found { directory, package })))
         });
-        let names = absent.iter().map(|name| (name.clone(), None)).chain(loaded).collect();
-        let seen = RefCell::new(vec![None; sys_path.len()]);
-        let mut resolutions = Self { sys_path, names, seen };
-        let stamps = resolutions.sys_path.iter().map(|path| stamp_of(path.as_os_str()));
-        if stamps.flatten().all(|stamp| is_older_than(stamp, began)) {
-            let now = resolutions.resolve();
-            resolutions.names.retain(|name, found| now.get(name) == found.as_ref());
+        let absent = absent.iter().map(|name| (name.clone(), None));
+        let mut names: BTreeMap<String, Option<Found>> = absent.chain(loaded).collect();
+        let stamps: Vec<_> = sys_path.iter().filter_map(|path| stamp_of(path.as_os_str())).collect();
+        let listings: Vec<_> =
+            sys_path.into_iter().map(|directory| Listing::read(directory, &names)).collect();
+        if stamps.iter().all(|stamp| is_older_than(*stamp, began)) {
+            names.retain(|name, found| find(&listings, name) == *found);
         }
-        resolutions
+        Self { names, listings: RefCell::new(listings) }
     }
 
     /// Whether it is known where `name` is found.
@@ -67,57 +74,57 @@ impl Resolutions {
         self.names.contains_key(name)
     }
 
-    /// The names that would be found elsewhere now.
+    /// The names that would be found elsewhere now. Costs one `stat` a directory, and a look into those that have changed.
     pub(crate) fn moved(&self) -> Vec<String> {
-        let now = SystemTime::now();
-        let settled = |stamp: FileStamp| is_older_than(stamp, now).then_some(stamp);
-        let stamps: Vec<_> =
-            self.sys_path.iter().map(|path| stamp_of(path.as_os_str()).and_then(settled)).collect();
-        // A directory that does not exist has no stamp and is looked at each time; there are few.
-        let unchanged =
-            stamps.iter().zip(self.seen.borrow().iter()).all(|(now, seen)| now.is_some() && now == seen);
-        if unchanged {
-            return Vec::new();
+        let mut listings = self.listings.borrow_mut();
+        for listing in listings.iter_mut().filter(|listing| !listing.still_holds()) {
+            *listing = Listing::read(std::mem::take(&mut listing.directory), &self.names);
         }
-        let resolved = self.resolve();
-        let moved: Vec<_> = self
-            .names
-            .iter()
-            .filter(|(name, found)| resolved.get(*name) != found.as_ref())
-            .map(|(name, _)| name.clone())
-            .collect();
-        if moved.is_empty() {
-            *self.seen.borrow_mut() = stamps;
+        let moved = self.names.iter().filter(|(name, found)| find(&listings, name) != **found);
+        moved.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// Where `name` is found, as CPython's path finder would: in the first directory that has it. A directory without
+/// `__init__` only counts if nothing else is found.
+fn find(listings: &[Listing], name: &str) -> Option<Found> {
+    listings.iter().enumerate().find_map(|(directory, listing)| {
+        listing.names.get(name).map(|package| Found { directory, package: *package })
+    })
+}
+
+impl Listing {
+    /// Looks for `wanted` in `directory`. A package comes before a module of the same name.
+    fn read(directory: PathBuf, wanted: &BTreeMap<String, Option<Found>>) -> Self {
+        // What is done to it from now on changes the state, or the state is not settled.
+        let state = DirectoryState::of(&directory);
+        let (mut names, mut portions) = (BTreeMap::new(), Vec::new());
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let file_name = entry.file_name();
+            let Some(file_name) = file_name.to_str() else { continue };
+            let (stem, suffix) = file_name.split_once('.').unwrap_or((file_name, ""));
+            if !wanted.contains_key(stem) {
+                continue;
+            }
+            let module = suffix == "py" || suffix == "pyc" || suffix.ends_with("so");
+            if module {
+                names.entry(stem.to_owned()).or_default();
+            } else if suffix.is_empty() {
+                let path = entry.path();
+                let state = DirectoryState::of(&path);
+                if has_init(&path) {
+                    names.insert(stem.to_owned(), true);
+                } else {
+                    portions.push((path, state));
+                }
+            }
         }
-        moved
+        Self { directory, state, names, portions }
     }
 
-    /// Where each name is found now, as CPython's path finder would: the first directory that has it, and there a
-    /// package before a module. A directory without `__init__` only counts if nothing else is found.
-    fn resolve(&self) -> BTreeMap<String, Found> {
-        let mut found = BTreeMap::new();
-        for (directory, path) in self.sys_path.iter().enumerate() {
-            let Ok(entries) = fs::read_dir(path) else { continue };
-            let mut here: BTreeMap<String, bool> = BTreeMap::new();
-            for entry in entries.flatten() {
-                let file_name = entry.file_name();
-                let Some(file_name) = file_name.to_str() else { continue };
-                let (stem, suffix) = file_name.split_once('.').unwrap_or((file_name, ""));
-                if !self.names.contains_key(stem) {
-                    continue;
-                }
-                let package = suffix.is_empty() && has_init(&entry.path());
-                let module = suffix == "py" || suffix == "pyc" || suffix.ends_with("so");
-                if package || module {
-                    let is_package = here.entry(stem.to_owned()).or_default();
-                    *is_package |= package;
-                }
-            }
-            for (name, package) in here {
-                found.entry(name).or_insert(Found { directory, package });
-            }
-        }
-        found
+    fn still_holds(&self) -> bool {
+        self.state.still_holds(&self.directory)
+            && self.portions.iter().all(|(directory, state)| state.still_holds(directory))
     }
 }
 
@@ -161,7 +168,32 @@ mod tests {
         fs::write(path("library/module/__init__.py"), "").unwrap();
         assert_eq!(resolutions.moved(), ["module", "package"]);
 
+        fs::remove_dir_all(path("project")).unwrap();
+        assert_eq!(resolutions.moved(), ["module"]);
+
         fs::write(path("library/accelerator.cpython-312-x86_64-linux-gnu.so"), "").unwrap();
-        assert_eq!(resolutions.moved(), ["accelerator", "module", "package"], "it was asked for in vain");
+        assert_eq!(resolutions.moved(), ["accelerator", "module"], "it was asked for in vain");
+    }
+
+    #[test]
+    fn a_directory_that_becomes_a_package_long_after_it_was_made_takes_precedence() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::create_dir_all(path("project/package")).unwrap();
+        fs::create_dir(path("library")).unwrap();
+        fs::write(path("library/package.py"), "").unwrap();
+        let sys_path = ["project", "library"].map(|name| path(name).into_os_string());
+        let names = [("package".to_owned(), path("library/package.py").into_os_string())];
+        let resolutions =
+            Resolutions::new(&sys_path, &names, &[], SystemTime::now() + std::time::Duration::from_mins(1));
+        // Until the times of these directories can tell.
+        while resolutions.listings.borrow().iter().any(|listing| {
+            listing.state == DirectoryState::Unsettled
+                || listing.portions.iter().any(|(_, state)| *state == DirectoryState::Unsettled)
+        }) {
+            assert_eq!(resolutions.moved(), Vec::<String>::new());
+        }
+        fs::write(path("project/package/__init__.py"), "").unwrap();
+        assert_eq!(resolutions.moved(), ["package"]);
     }
 }

@@ -4,13 +4,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{self, Exclusion, Failure, FirstParty, Open};
+use hr_forkserver::protocol::{self, Failure, FirstParty, Open};
 use hr_graph::{Interpreter, Kind, LocateError, Project, ScanOptions, Scanner, Target};
 use rustix::event::{EventfdFlags, eventfd};
 
+use super::memory::{Memory, Store};
+use crate::analysis::cache_directory;
+
 /// What a project asks of its template.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Scan {
     /// Modules to import, in order.
     pub(crate) modules: Vec<Wanted>,
@@ -20,48 +24,18 @@ pub(crate) struct Scan {
     pub(crate) first_party: FirstParty,
 }
 
-impl Scan {
-    /// Plans what the user wants besides, at the end.
-    fn preload(&mut self, modules: &[String], sys_path: &[PathBuf]) {
-        for module in modules {
-            if !self.modules.iter().any(|wanted| wanted.module == *module) {
-                self.modules.push(Wanted::preloaded(module, sys_path));
-            }
-        }
-    }
-}
-
-/// A module to import, and the place that asks for it.
+/// A module to import.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) module: String,
-    pub(crate) file: PathBuf,
-    pub(crate) line: u32,
-    /// Whether a file was found for it. Some packages make modules up, so it is tried all the same.
-    pub(crate) resolved: bool,
+    /// The place that asks for it, relative to the project; none if runs have shown that it is needed.
+    pub(crate) place: Option<(PathBuf, u32)>,
 }
 
 impl Wanted {
-    /// A module that no file of the project asks for: the user does.
-    fn preloaded(module: &str, sys_path: &[PathBuf]) -> Self {
-        let path: PathBuf = module.split('.').collect();
-        let resolved = sys_path.iter().any(|entry| {
-            let found = entry.join(&path);
-            found.is_dir() || found.with_extension("py").is_file()
-        });
-        Self { module: module.to_owned(), file: PathBuf::new(), line: 0, resolved }
-    }
-}
-
-impl Wanted {
-    /// The module as one that the template lacks.
-    pub(crate) fn excluded(&self, cause: &impl ToString) -> Exclusion {
-        Exclusion {
-            module: self.module.clone(),
-            cause: cause.to_string(),
-            file: self.file.clone().into(),
-            line: self.line,
-        }
+    /// A module that no file of the project asks for: the user does. Its place is line 0 of nothing.
+    pub(crate) fn by_the_user(module: &str) -> Self {
+        Self { module: module.to_owned(), place: Some((PathBuf::new(), 0)) }
     }
 }
 
@@ -70,11 +44,21 @@ impl Wanted {
 /// The thread ends with this value: it then finds no one to scan for.
 #[derive(Debug)]
 pub(crate) struct ScanThread {
-    requests: Sender<()>,
+    tasks: Option<Sender<Task>>,
     scans: Receiver<Scan>,
     /// Becomes readable when a scan is there.
     wake: OwnedFd,
+    store: Option<Store>,
 }
+
+#[derive(Debug)]
+enum Task {
+    Scan,
+    Save(Store, Memory),
+}
+
+/// How long the last task may take when the supervisor ends.
+const LAST_TASK: Duration = Duration::from_millis(300);
 
 impl ScanThread {
     /// Finds the project, and starts the thread.
@@ -85,32 +69,60 @@ impl ScanThread {
             protocol::Target::Path(path) => Target::Path(path.into()),
         };
         let project = Project::locate(&target, &interpreter).map_err(|error| not_found(open, &error))?;
-        let options = ScanOptions { ignored_modules: open.ignored_modules.clone(), ..ScanOptions::default() };
+        let cache = cache_directory();
+        let store = cache.as_ref().map(|cache| Store::new(cache, project.root(), &interpreter.executable));
+        let options = ScanOptions {
+            ignored_modules: open.ignored_modules.clone(),
+            cache_dir: cache,
+            ..ScanOptions::default()
+        };
         let failed = |error: &dyn std::error::Error| Failure::Invalid { message: error.to_string() };
         let wake =
             eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| failed(&error))?;
         let signal = wake.try_clone().map_err(|error| failed(&error))?;
-        let (requests, asked) = channel();
+        let (tasks, to_do) = channel();
         let (answers, scans) = channel();
-        let sys_path = interpreter.sys_path.clone();
-        let preload = open.preload.clone();
         let mut scanner = Scanner::new(project, interpreter, options);
         let work = move || {
-            while let Ok(()) = asked.recv() {
-                let mut scan = scan(&mut scanner);
-                scan.preload(&preload, &sys_path);
-                if answers.send(scan).is_err() || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err() {
-                    return;
+            for task in to_do {
+                match task {
+                    Task::Scan => {
+                        if answers.send(scan(&mut scanner)).is_err()
+                            || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
+                        {
+                            return;
+                        }
+                    }
+                    // What cannot be stored is forgotten.
+                    Task::Save(store, memory) => drop(store.save(&memory)),
                 }
             }
         };
         thread::Builder::new().name("scan".to_owned()).spawn(work).map_err(|error| failed(&error))?;
-        Ok(Self { requests, scans, wake })
+        Ok(Self { tasks: Some(tasks), scans, wake, store })
+    }
+
+    fn ask(&self, task: Task) {
+        if let Some(tasks) = &self.tasks {
+            let _ = tasks.send(task);
+        }
     }
 
     /// Asks for a scan of what is on disk from now on. The thread lives as long as this.
     pub(crate) fn request(&self) {
-        let _ = self.requests.send(());
+        self.ask(Task::Scan);
+    }
+
+    /// What is remembered of the project.
+    pub(crate) fn memory(&self) -> Memory {
+        self.store.as_ref().map(Store::load).unwrap_or_default()
+    }
+
+    /// Keeps `memory` for the next supervisor.
+    pub(crate) fn remember(&self, memory: &Memory) {
+        if let Some(store) = &self.store {
+            self.ask(Task::Save(store.clone(), memory.clone()));
+        }
     }
 
     /// Readable when [`ScanThread::take`] has something to give.
@@ -122,6 +134,15 @@ impl ScanThread {
     pub(crate) fn take(&self) -> Option<Scan> {
         let _ = rustix::io::read(&self.wake, &mut [0; 8]);
         self.scans.try_recv().ok()
+    }
+}
+
+impl Drop for ScanThread {
+    fn drop(&mut self) {
+        self.tasks = None;
+        // The thread ends when all is done, and its end of this with it.
+        let deadline = Instant::now() + LAST_TASK;
+        while self.scans.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
     }
 }
 
@@ -154,9 +175,7 @@ fn scan(scanner: &mut Scanner) -> Scan {
     let possible = plan.filter(|planned| planned.resolved || planned.kind != Kind::Stdlib);
     let modules = possible.map(|planned| Wanted {
         module: planned.name,
-        file: planned.location.file,
-        line: planned.location.line,
-        resolved: planned.resolved,
+        place: Some((planned.location.file, planned.location.line)),
     });
     let problems = graph.problems().iter().map(|problem| protocol::Problem {
         file: problem.file.clone().into(),

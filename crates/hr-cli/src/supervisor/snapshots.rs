@@ -6,17 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
-use hr_forkserver::protocol::{ImportFailure, Loaded, ProcessContext, SnapshotId, TargetInterpreter};
-use hr_forkserver::transaction::Cause;
+use hr_forkserver::protocol::{
+    ImportProfile, Loaded, OpenedFile, ProcessContext, SnapshotId, TargetInterpreter,
+};
 use hr_forkserver::{SnapshotTree, Template};
 
+use super::absences::Absences;
 use super::basis::Basis;
 use super::inputs::Inputs;
 use super::listings::Listings;
+use super::memory::{Circumstances, Surroundings};
 use super::resolution::Resolutions;
 use super::scan::Wanted;
+use super::watch::Watch;
 
 /// Names one interpreter context: a search path and an environment that snapshots were started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,20 +34,45 @@ struct Node {
     context: ContextId,
     /// Planned modules it has imported itself, in that order.
     modules: Vec<String>,
-    /// Planned modules it has tried and does not have, with the reason.
-    excluded: Vec<(String, Cause)>,
+    /// Planned modules that it does not have.
+    excluded: Vec<Excluded>,
     inputs: Inputs,
+    absences: Absences,
     listings: Listings,
     resolutions: Resolutions,
     basis: Basis,
     build: Duration,
+    /// What its imports have cost, those of what it stands on included.
+    profile: Option<Box<ImportProfile>>,
     fit: Fit,
 }
 
 impl Node {
     fn is_current(&self) -> bool {
-        self.resolutions.moved().is_empty() && self.listings.changed().is_empty() && self.inputs.hold()
+        self.resolutions.moved().is_empty() && self.changed().is_empty()
     }
+
+    /// What it has looked at and would find changed.
+    fn changed(&self) -> Vec<OsString> {
+        [self.inputs.changed(), self.absences.changed(), self.listings.changed()].concat()
+    }
+}
+
+/// A planned module that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Excluded {
+    pub(crate) module: String,
+    /// For people.
+    pub(crate) cause: String,
+    /// What it is worth another try in is not these.
+    pub(crate) circumstances: Circumstances,
+}
+
+/// What a project asks of a snapshot, in the circumstances of this moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Demand<'a> {
+    pub(crate) modules: &'a [Wanted],
+    pub(crate) surroundings: &'a Surroundings,
 }
 
 /// How far a node is from what the project asks for; less is better.
@@ -68,8 +98,8 @@ pub(crate) struct Stale {
 pub(crate) struct Holding {
     /// Planned modules that are imported, in that order.
     pub(crate) modules: Vec<String>,
-    /// Planned modules that are not, with the reason.
-    pub(crate) excluded: Vec<(String, Cause)>,
+    /// Planned modules that are not.
+    pub(crate) excluded: Vec<Excluded>,
     /// How long building the last of them took.
     pub(crate) build: Duration,
     /// How many snapshots it stands on.
@@ -77,33 +107,34 @@ pub(crate) struct Holding {
 }
 
 impl Holding {
-    /// Modules of `wanted` that have not been tried. One that was not found then, and has a file now, is among them.
-    pub(crate) fn missing(&self, wanted: &[Wanted]) -> Vec<String> {
-        let gone = |name: &String, cause: &Cause| {
-            *cause == Cause::Failed(ImportFailure::NotFound)
-                && wanted.iter().any(|wanted| wanted.module == *name && wanted.resolved)
-        };
-        let excluded = self.excluded.iter().filter(|(name, cause)| !gone(name, cause)).map(|(name, _)| name);
-        let tried: BTreeSet<&str> = self.modules.iter().chain(excluded).map(String::as_str).collect();
-        let names = wanted.iter().map(|wanted| &wanted.module);
+    /// Modules that are in demand and have not been tried in these circumstances.
+    pub(crate) fn missing(&self, demand: Demand<'_>) -> Vec<String> {
+        let given_up = self
+            .excluded
+            .iter()
+            .filter(|excluded| demand.surroundings.of_module(&excluded.module) == excluded.circumstances);
+        let given_up = given_up.map(|excluded| &excluded.module);
+        let tried: BTreeSet<&str> = self.modules.iter().chain(given_up).map(String::as_str).collect();
+        let names = demand.modules.iter().map(|wanted| &wanted.module);
         names.filter(|name| !tried.contains(name.as_str())).cloned().collect()
     }
 
     /// Modules that were planned once and that nobody wants now.
     pub(crate) fn surplus(&self, wanted: &[Wanted]) -> Vec<String> {
         let wanted: BTreeSet<&str> = wanted.iter().map(|wanted| wanted.module.as_str()).collect();
-        let planned = self.modules.iter().chain(self.excluded.iter().map(|(name, _)| name));
+        let planned = self.modules.iter().chain(self.excluded.iter().map(|excluded| &excluded.module));
         planned.filter(|name| !wanted.contains(name.as_str())).cloned().collect()
     }
 
-    fn fit(&self, wanted: &[Wanted]) -> Fit {
-        Fit { missing: self.missing(wanted).len(), surplus: self.surplus(wanted).len() }
+    fn fit(&self, demand: Demand<'_>) -> Fit {
+        Fit { missing: self.missing(demand).len(), surplus: self.surplus(demand.modules).len() }
     }
 }
 
 /// The tree.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Snapshots {
+    watch: Watch,
     nodes: BTreeMap<SnapshotId, Node>,
     /// The contexts that snapshots were started with, the one used last at the end.
     contexts: Vec<(ContextId, TargetInterpreter)>,
@@ -111,6 +142,11 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
+    /// None yet. What happens to what they will have consumed is heard from `watch`.
+    pub(crate) fn new(watch: Watch) -> Self {
+        Self { watch, nodes: BTreeMap::new(), contexts: Vec::new(), contexts_made: 0 }
+    }
+
     /// The context that snapshots of `interpreter` belong to. It is the one used last from now on.
     pub(crate) fn context(&mut self, interpreter: &TargetInterpreter) -> ContextId {
         let known = self.contexts.iter().find(|(_, known)| known == interpreter).map(|(id, _)| *id);
@@ -140,32 +176,40 @@ impl Snapshots {
         self.contexts.last().map(|(id, _)| *id)
     }
 
-    /// Adds `template`, started in `context` and forked from `parent`. Returns whether it was: a snapshot whose parent
+    /// Adds `template`, started in `context` and forked from `parent`, which lacks `excluded`. Returns whether it was: a snapshot whose parent
     /// is gone would not know what that has consumed.
     pub(crate) fn insert(
         &mut self,
         template: Template,
+        excluded: Vec<Excluded>,
         context: ContextId,
         parent: Option<SnapshotId>,
-        wanted: &[Wanted],
+        demand: Demand<'_>,
     ) -> bool {
-        let Template { snapshot, modules, excluded, loaded, began, elapsed } = template;
+        let Template { snapshot, modules, excluded: _, loaded, began, elapsed } = template;
         let Some(interpreter) = self.interpreter(context) else { return false };
         if parent.is_some_and(|parent| !self.nodes.contains_key(&parent)) {
             return false;
         }
-        let Loaded { mut files, mut names, mut absent, variables, mut opened, mut listed } = loaded;
+        let Loaded { mut files, mut names, mut absent, variables, mut opened, mut listed, profile } = loaded;
         // What it stands on has consumed the rest.
         for (_, below) in parent.into_iter().flat_map(|parent| self.line(parent)) {
             files.retain(|file| !below.inputs.contains(file));
-            opened.retain(|opened| !below.inputs.contains(&opened.path));
+            opened.retain(|OpenedFile { path, .. }| {
+                !below.inputs.contains(path) && !below.absences.contains(path)
+            });
             listed.retain(|listed| !below.listings.contains(listed));
             names.retain(|(name, _)| !below.resolutions.contains(name));
             absent.retain(|name| !below.resolutions.contains(name));
         }
-        let mut inputs = Inputs::default();
-        inputs.add_opened(opened);
-        inputs.add(files, began);
+        let mut inputs = Inputs::new(files, began, &self.watch);
+        let mut absences = Absences::default();
+        for file in opened {
+            match file.stamp {
+                Some(_) => inputs.add_opened(file),
+                None => absences.add(Path::new(&file.path)),
+            }
+        }
         let mut listings = Listings::default();
         listings.add(listed);
         let node = Node {
@@ -174,14 +218,16 @@ impl Snapshots {
             modules,
             excluded,
             inputs,
+            absences,
             listings,
             resolutions: Resolutions::new(&interpreter.sys_path, &names, &absent, began),
             basis: Basis::new(interpreter, variables),
             build: elapsed,
+            profile,
             fit: Fit::default(),
         };
         self.nodes.insert(snapshot, node);
-        self.rate(wanted);
+        self.rate(demand);
         true
     }
 
@@ -222,23 +268,28 @@ impl Snapshots {
         for node in line.into_iter().rev() {
             // What a layer tries again counts as what became of it there.
             let tried = |name: &String| {
-                node.modules.contains(name) || node.excluded.iter().any(|(other, _)| other == name)
+                node.modules.contains(name) || node.excluded.iter().any(|other| other.module == *name)
             };
-            holding.excluded.retain(|(name, _)| !tried(name));
+            holding.excluded.retain(|excluded| !tried(&excluded.module));
             holding.modules.extend(node.modules.iter().cloned());
             holding.excluded.extend(node.excluded.iter().cloned());
         }
         holding
     }
 
-    /// Sets how well each node fits what is wanted now.
-    pub(crate) fn rate(&mut self, wanted: &[Wanted]) {
-        let fits: Vec<_> = self.nodes.keys().map(|id| (*id, self.holding(*id).fit(wanted))).collect();
+    /// Sets how well each node fits what is in demand now.
+    pub(crate) fn rate(&mut self, demand: Demand<'_>) {
+        let fits: Vec<_> = self.nodes.keys().map(|id| (*id, self.holding(*id).fit(demand))).collect();
         for (id, fit) in fits {
             if let Some(node) = self.nodes.get_mut(&id) {
                 node.fit = fit;
             }
         }
+    }
+
+    /// What the imports of `snapshot` have cost, if that was measured.
+    pub(crate) fn profile(&self, snapshot: SnapshotId) -> Option<&ImportProfile> {
+        self.nodes.get(&snapshot)?.profile.as_deref()
     }
 
     /// How well `snapshot` fits.
@@ -292,8 +343,7 @@ impl Snapshots {
         for (id, node) in &self.nodes {
             // A parent is older than what was forked from it, and so comes first.
             let parent = node.parent.is_some_and(|parent| outdated.contains(&parent));
-            let (mut files, names) = (node.inputs.changed(), node.resolutions.moved());
-            files.extend(node.listings.changed());
+            let (files, names) = (node.changed(), node.resolutions.moved());
             if parent || !files.is_empty() || !names.is_empty() {
                 outdated.insert(*id);
             }

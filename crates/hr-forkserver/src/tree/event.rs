@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hr_protocol::{ExitStatus, ImportOutcome, Loaded, RunId, SnapshotId};
+use hr_protocol::{ExitStatus, ImportOutcome, Loaded, Note, RunId, SnapshotId};
 
 /// Something that happened below the supervisor.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub enum TreeEvent {
     },
     /// A template printed this while it imported.
     Output(Vec<u8>),
+    /// A run tells this.
+    Note(Note),
 }
 
 /// A descriptor of the tree that the supervisor's loop waits for.
@@ -79,4 +81,6 @@ pub enum Source {
     Job(RunId),
     /// What templates print, by the number of the pipe.
     Output(usize),
+    /// What runs tell.
+    Notes,
 }

@@ -17,6 +17,7 @@ use nix::unistd::getpid;
 pub use self::event::{Source, TreeEvent};
 use self::runs::Run;
 use self::snapshots::Snapshot;
+use crate::notes::Notes;
 use crate::processes;
 
 /// How long the last processes may take to end after SIGKILL.
@@ -31,6 +32,8 @@ pub struct SnapshotTree {
     snapshots: BTreeMap<SnapshotId, Snapshot>,
     runs: BTreeMap<RunId, Run>,
     outputs: BTreeMap<usize, io::PipeReader>,
+    /// From the first snapshot that imports.
+    notes: Option<Notes>,
     events: VecDeque<TreeEvent>,
     snapshots_made: u64,
     runs_made: u64,
@@ -67,7 +70,8 @@ impl SnapshotTree {
             let write = if jobs.wants_to_write() { PollFlags::POLLOUT } else { PollFlags::empty() };
             Some((Source::Job(*id), jobs.as_fd(), PollFlags::POLLIN | write))
         });
-        channels.chain(ends).chain(orphans).chain(jobs).chain(outputs)
+        let notes = self.notes.iter().map(|notes| (Source::Notes, notes.as_fd(), PollFlags::POLLIN));
+        channels.chain(ends).chain(orphans).chain(jobs).chain(outputs).chain(notes)
     }
 
     /// Acts on a source that became ready.
@@ -82,6 +86,11 @@ impl SnapshotTree {
             }
             Source::Job(run) => self.exchange_job(run),
             Source::Output(number) => self.read_output(number),
+            Source::Notes => {
+                while let Some(note) = self.notes.as_ref().and_then(Notes::next) {
+                    self.events.push_back(TreeEvent::Note(note));
+                }
+            }
         }
     }
 

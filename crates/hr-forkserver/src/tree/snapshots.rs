@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use hr_protocol::{Command, ExitStatus, Hello, Report, SnapshotId};
+use hr_protocol::{Command, ExitStatus, Hello, Preparation, Report, SnapshotId};
 use nix::unistd::{Pid, getpid};
 use rustix::process::Signal;
 
@@ -12,6 +12,7 @@ use super::runs::Run;
 use super::{SWEEP_LIMIT, SnapshotTree, TreeEvent};
 use crate::channel::{Channel, ChannelError, Received, socket_pair};
 use crate::launch::Launch;
+use crate::notes::Notes;
 use crate::processes;
 
 /// A paused process.
@@ -45,6 +46,16 @@ impl SnapshotTree {
         let id = self.new_snapshot(Some(parent), ours);
         self.command(parent, &Command::Fork { snapshot: id }, vec![theirs]);
         Ok(id)
+    }
+
+    /// Tells `snapshot` what it must know before it imports, and gives it the socket that its runs tell notes through.
+    pub fn prepare(&mut self, snapshot: SnapshotId, preparation: Preparation) {
+        if self.notes.is_none() {
+            // Without it, nothing is learned.
+            self.notes = Notes::new().ok();
+        }
+        let writer = self.notes.as_ref().and_then(|notes| notes.writer().ok());
+        self.command(snapshot, &Command::Prepare(Box::new(preparation)), writer.into_iter().collect());
     }
 
     /// Tells `snapshot` to do something that has an answer of its own.

@@ -1,13 +1,12 @@
 //! An interpreter whose modules and functions are instructions.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::Command as Program;
 
-use hr_forkserver::protocol::{Call, FirstParty, ImportFailure, ImportOutcome, Loaded, Payload};
+use hr_forkserver::protocol::{Call, ImportFailure, ImportOutcome, Loaded, Payload, Preparation};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 
 /// Makes this program an interpreter when it is in the environment.
@@ -75,7 +74,7 @@ impl Instructions {
 }
 
 impl Interpreter for Instructions {
-    fn prepare(&mut self, _argv: Vec<OsString>, _sys_path: Vec<OsString>, _first_party: FirstParty) {}
+    fn prepare(&mut self, _preparation: Preparation) {}
 
     fn import(&mut self, module: &str) -> ImportOutcome {
         match module {

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{Call, ExitStatus, FirstParty, Payload, ProcessContext, RunId, SnapshotId};
+use hr_forkserver::protocol::{Call, ExitStatus, Payload, Preparation, ProcessContext, RunId, SnapshotId};
 use hr_forkserver::{Build, Launch, Plan, Progress, SnapshotTree, Source, Template, TreeEvent};
 use nix::poll::{PollFd, PollTimeout, poll};
 use nix::sys::signal::SigSet;
@@ -148,8 +148,7 @@ pub(crate) fn launch() -> Launch {
 
 pub(crate) fn plan(modules: &[&str], import_limit: Duration) -> Plan {
     let modules = modules.iter().map(|module| (*module).to_owned()).collect();
-    let (argv, sys_path, first_party) = (Vec::new(), Vec::new(), FirstParty::default());
-    Plan { modules, argv, sys_path, first_party, forced: BTreeSet::new(), import_limit }
+    Plan { modules, preparation: Preparation::default(), forced: BTreeSet::new(), import_limit }
 }
 
 pub(crate) fn read_line(output: &mut impl Read) -> String {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 
@@ -74,8 +74,8 @@ class EnvironmentReads:
         self._kind: Any = type(os.environ)
         self._originals = {name: getattr(self._kind, name) for name in ("__getitem__", "__iter__")}
 
-    def record(self) -> None:
-        """Watch what is read from now on."""
+    def record(self, notice: Callable[[Any], None] | None = None) -> None:
+        """Watch what is read from now on, and tell ``notice`` of each."""
         get_item, iterate = self._originals["__getitem__"], self._originals["__iter__"]
 
         def watched_get_item(environ: Any, key: Any) -> Any:
@@ -83,6 +83,8 @@ class EnvironmentReads:
                 self._copied.discard(key)
             else:
                 self._read.add(key)
+                if notice is not None:
+                    notice(key)
             return get_item(environ, key)
 
         def watched_iterate(environ: Any) -> Iterator[Any]:

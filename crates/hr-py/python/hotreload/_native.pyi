@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 from hotreload._events import BuildEvent
 
 __version__: str
+IMPORT_LIMIT: float
+"""How many seconds the import of one module may take unless the user says otherwise."""
 
 PayloadParts = tuple[list[int], bytes | None, int | None]
 
@@ -29,6 +31,7 @@ class Job:
     result: Results
 
     def take_function(self) -> PayloadParts: ...
+    def note_loaded(self, modules: list[str]) -> None: ...
 
 def serve(descriptor: int, interpreter: Any) -> NoReturn:
     """Serve the supervisor behind ``descriptor``; ``interpreter`` has the methods of ``_template.Template``."""

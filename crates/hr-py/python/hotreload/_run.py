@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import contextlib
 import io
 import os
 import pickle
@@ -18,6 +19,7 @@ from typing import Any
 from hotreload import _native
 from hotreload._call import FunctionReference, pickler, type_name, without_unpicklable_parts
 from hotreload._effects import ImportEffects
+from hotreload._learning import Learning
 from hotreload._payload import Payload, pack, unpack
 
 _OUR_CODE = os.path.dirname(__file__) + os.sep
@@ -26,11 +28,11 @@ FLUSH_FAILED = 120
 """Exit code of an interpreter that could not write out its last output."""
 
 
-def carry_out(job: _native.Job, effects: ImportEffects) -> int:
+def carry_out(job: _native.Job, effects: ImportEffects, learning: Learning) -> int:
     """Carry out ``job`` and return the exit code of the process."""
     become(job, effects)
     try:
-        code = call(job)
+        code = call(job, learning)
     except BaseException:  # such as MemoryError, or an interrupt while a result was on its way
         report_uncaught()
         code = 1
@@ -95,7 +97,7 @@ def rehearse() -> None:
     pack(function(*args, **kwargs), pickler())
 
 
-def call(job: _native.Job) -> int:
+def call(job: _native.Job, learning: Learning) -> int:
     """Call the function and send what came of it. Returns an exit code."""
     by_value = pickler()
     try:
@@ -104,7 +106,10 @@ def call(job: _native.Job) -> int:
             function = function.resolve()
         else:
             publish(function)
-        value = function(*args, **kwargs)
+        try:
+            value = function(*args, **kwargs)
+        finally:
+            tell_loaded(job, learning)
     except SystemExit as leaving:
         code, printed = exit_code(leaving.code)
         if printed is not None and sys.stderr is not None:
@@ -122,6 +127,13 @@ def call(job: _native.Job) -> int:
         return 1
     job.result.returned(*payload)
     return 0
+
+
+def tell_loaded(job: _native.Job, learning: Learning) -> None:
+    """Let the next template have what this run had to load itself."""
+    with contextlib.suppress(Exception):  # a program may do anything to `sys.modules`
+        if modules := learning.loaded():
+            job.note_loaded(modules)
 
 
 def publish(function: Any) -> None:

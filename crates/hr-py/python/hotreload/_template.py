@@ -13,12 +13,16 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hotreload import _bytecode, _native, _run
 from hotreload._call import pickler
 from hotreload._effects import EnvironmentReads, ImportEffects
+from hotreload._learning import Learning
 from hotreload._reads import FileReads, ModuleLookups, Stamp
+
+if TYPE_CHECKING:
+    from hotreload._profile import ImportProfile
 
 LISTED_LATELY = 600.0
 """Seconds for which a directory that was modified is looked at again. Longer than any template takes to build."""
@@ -132,6 +136,7 @@ class Loaded(NamedTuple):
     variables: list[str]
     opened: list[tuple[str, Stamp | None]]
     listed: list[tuple[str, bool, list[str] | None]]
+    profile: Any
 
 
 class Template:
@@ -144,10 +149,13 @@ class Template:
         self._effects = ImportEffects()
         self._reads = EnvironmentReads()
         self._files = FileReads()
+        self._profile: ImportProfile | None = None
         self._seeded = False
 
-    def prepare(self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str]) -> None:
-        """Search ``sys_path`` from now on, and keep first-party modules out."""
+    def prepare(
+        self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str], profile: bool
+    ) -> None:
+        """Search ``sys_path`` from now on, and keep first-party modules out. Measure imports if ``profile`` is true."""
         sys.argv[:] = argv
         self._effects.begin(sys_path)
         if self._guard in sys.meta_path:
@@ -156,6 +164,11 @@ class Template:
         sys.meta_path.insert(0, self._guard)
         self._give_way()
         _bytecode.distrust(self._guard.first_party.holds)
+        if profile:
+            from hotreload._profile import ImportProfile
+
+            self._profile = self._profile or ImportProfile()
+            self._profile.begin()
 
     def _give_way(self) -> None:
         """Forget modules that this package has imported for itself and that the project has its own of.
@@ -174,7 +187,7 @@ class Template:
         before = set(sys.modules)
         handlers = _signal_handlers()
         threads = _threads()
-        self._reads.record()
+        self._reads.record(self._profile.read if self._profile else None)
         self._files.record()
         self._guard.refused.clear()
         outcome = Imported("imported")
@@ -201,6 +214,8 @@ class Template:
 
     def settle(self) -> Loaded:
         """Imports are over: share the heap with what is forked from here. Returns what they have consumed."""
+        if self._profile is not None:
+            self._profile.end()
         self._effects.settle()
         self._forget_directories()
         gc.unfreeze()
@@ -216,6 +231,7 @@ class Template:
             variables=self._reads.names(),
             opened=[(path, stamp) for path, stamp in sorted(opened.items()) if path not in modules],
             listed=self._files.listings(),
+            profile=self._profile.report() if self._profile else None,
         )
 
     def _top_level(self) -> list[tuple[str, str]]:
@@ -246,7 +262,7 @@ class Template:
             _run.reseed()
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
-        return _run.carry_out(job, self._effects)
+        return _run.carry_out(job, self._effects, Learning(self._guard.first_party.holds))
 
 
 def _files_of(module: ModuleType | None) -> Iterator[str]:

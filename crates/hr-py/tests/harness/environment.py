@@ -8,6 +8,10 @@ import shutil
 import sys
 import venv
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REPOSITORY = Path(__file__).parents[4]
 FIXTURES = REPOSITORY / "fixtures"
@@ -32,6 +36,13 @@ class VirtualEnvironment:
         """Copy the library whose import takes a visible time; returns the folder that a test may change."""
         source = FIXTURES / "external-package" / "src" / "external_package"
         return self.install_package(source)
+
+    def install_files(self, files: Mapping[str, str]) -> None:
+        """Write modules into site-packages, given by their paths below it."""
+        for name, text in files.items():
+            path = self.site_packages / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
 
     def install_package(self, source: Path) -> Path:
         """Copy a package's folder into site-packages."""

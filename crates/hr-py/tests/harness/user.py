@@ -109,6 +109,20 @@ class User:
             raise AssertionError(f"a script hangs\n{stdout}\n{stderr}") from None
         return subprocess.CompletedProcess(child.args, child.returncode, stdout, stderr)
 
+    def run_hr(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the command `hr` in the project, for the interpreter of the environment."""
+        child = subprocess.Popen(
+            [self.environment.folder / "bin" / "hr", *arguments, "--python", self.environment.python],
+            cwd=self.place.project,
+            env={**self.variables(), **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.children.add(child.pid)
+        return self.finish_script(child)
+
     def start(self, *, bound_by_modes: bool = False) -> Session:
         """Start the driver; on request so that file modes bind it even if it is root's."""
         session = Session(self, bound_by_modes=bound_by_modes)

@@ -1,17 +1,12 @@
 //! The graph as one page that needs nothing else.
 
 use super::{View, json};
+use crate::commands::page;
 
 const PAGE: &str = include_str!("page.html");
 
 pub(super) fn render(view: &View) -> anyhow::Result<String> {
-    // Within a script element only `</` could end it, and `<!--` open a comment.
-    let data = json::compact(view)?.replace('<', "\\u003c");
-    Ok(PAGE.replacen("{{title}}", &escaped(&view.title), 2).replacen("{{data}}", &data, 1))
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    Ok(page::fill(PAGE, &view.title, &json::compact(view)?))
 }
 
 #[cfg(test)]

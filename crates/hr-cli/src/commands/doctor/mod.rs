@@ -1,0 +1,90 @@
+//! `hr doctor`: what a project's template costs, what it lacks, and what would help most.
+
+mod advice;
+mod examination;
+mod html;
+mod text;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use hr_forkserver::protocol::{ImportProfile, Open, TemplateState};
+
+use self::examination::{Examination, Findings};
+use crate::analysis::{Analysis, Subject, print};
+use crate::client::{self, Client};
+
+/// Build a project's template, and show what it costs, what it lacks and why, and what would help.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// A package's name, or the path of a package, project or script
+    #[arg(value_name = "PATH|PACKAGE", default_value = ".")]
+    target: String,
+    /// For people, or for tools
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Also write a page that shows every import on a time line
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    #[command(flatten)]
+    subject: Subject,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Examines and prints.
+pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
+    let analysis = arguments.subject.analyse(Some(&arguments.target))?;
+    let (state, profile) = build(arguments, &analysis)?;
+    let usages = analysis.graph.usages(&analysis.options);
+    let plan = analysis.graph.plan(&analysis.options);
+    let examination = Examination::new(&Findings {
+        packages: analysis.project.packages().to_vec(),
+        python: analysis.python(),
+        is_stdlib: &|top_level| analysis.interpreter.is_stdlib(top_level),
+        is_set: &|variable| std::env::var_os(variable).is_some(),
+        plan: &plan,
+        usages: &usages,
+        state: &state,
+        profile: &profile,
+    });
+    if let Some(file) = &arguments.html {
+        let written = html::render(&examination).and_then(|page| Ok(std::fs::write(file, page)?));
+        written.with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    print(&match arguments.format {
+        Format::Text => text::render(&examination),
+        Format::Json => examination.to_json()? + "\n",
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Has a supervisor build the template, as it would for runs, but with a stopwatch.
+fn build(arguments: &Doctor, analysis: &Analysis) -> anyhow::Result<(TemplateState, ImportProfile)> {
+    let argv = vec![OsString::from(&arguments.target)];
+    let interpreter = client::target_interpreter(&analysis.interpreter, argv)
+        .map_err(|error| anyhow::Error::msg(error.hint()).context(error))?;
+    let open = Open {
+        target: analysis.target.clone(),
+        interpreter,
+        ignored_modules: Vec::new(),
+        preload: Vec::new(),
+        import_limit: Open::IMPORT_LIMIT,
+        spares: 0,
+        profile: true,
+    };
+    // What it would say is part of the examination.
+    let mut client = Client::start(Stdio::null())?;
+    let state = client.open(open)?;
+    let profile = client.profile()?;
+    client.close();
+    Ok((state, profile))
+}

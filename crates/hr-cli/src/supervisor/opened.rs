@@ -1,0 +1,159 @@
+//! The project that a client has opened: what it asks of its templates, and what is known of it from before.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use hr_forkserver::protocol::{
+    Exclusion, Failure, FirstParty, Learned, Open, Problem, TargetInterpreter, TemplateState,
+};
+use hr_forkserver::transaction::Cause;
+
+use super::memory::{Memory, Surroundings};
+use super::scan::{Scan, ScanThread, Wanted};
+use super::snapshots::{Demand, Excluded, Holding};
+
+/// A project.
+pub(crate) struct Opened {
+    pub(crate) open: Open,
+    pub(crate) scans: ScanThread,
+    memory: Memory,
+    scan: Scan,
+    /// What the last scan has found, and what was learned.
+    wanted: Vec<Wanted>,
+    /// In which modules are imported now.
+    surroundings: Rc<Surroundings>,
+}
+
+impl Opened {
+    /// Finds the project, and begins to scan it.
+    pub(crate) fn new(open: &Open) -> Result<Self, Failure> {
+        let scans = ScanThread::start(open)?;
+        scans.request();
+        Ok(Self {
+            memory: scans.memory(),
+            open: open.clone(),
+            scans,
+            scan: Scan::default(),
+            wanted: Vec::new(),
+            surroundings: Rc::new(Surroundings::of(&open.interpreter, open.import_limit)),
+        })
+    }
+
+    /// Looks for modules as `interpreter` does from now on.
+    pub(crate) fn aim(&mut self, interpreter: TargetInterpreter) {
+        let moved = self.open.interpreter.sys_path != interpreter.sys_path;
+        self.open.interpreter = interpreter;
+        // If the project cannot be found that way, what was found before still is the project.
+        if let (true, Ok(scans)) = (moved, ScanThread::start(&self.open)) {
+            self.scans = scans;
+        }
+    }
+
+    /// Takes in a scan.
+    pub(crate) fn scanned(&mut self, scan: Scan) {
+        let planned: BTreeSet<&str> = scan.modules.iter().map(|wanted| wanted.module.as_str()).collect();
+        let learned = self
+            .memory
+            .learned()
+            .iter()
+            .filter(|name| !planned.contains(name.as_str()) && !self.open.preload.contains(*name));
+        let learned = learned.map(|name| Wanted { module: name.clone(), place: None });
+        self.wanted = scan.modules.iter().cloned().chain(learned.collect::<Vec<_>>()).collect();
+        for module in &self.open.preload {
+            if !self.wanted.iter().any(|wanted| wanted.module == *module) {
+                self.wanted.push(Wanted::by_the_user(module));
+            }
+        }
+        self.scan = scan;
+        self.look_around(&self.open.interpreter.clone());
+    }
+
+    /// Takes note of what is installed, and of the environment, for imports by `interpreter`.
+    pub(crate) fn look_around(&mut self, interpreter: &TargetInterpreter) {
+        self.surroundings = Rc::new(Surroundings::of(interpreter, self.open.import_limit));
+    }
+
+    /// What is asked of a snapshot.
+    pub(crate) fn demand(&self) -> Demand<'_> {
+        Demand { modules: &self.wanted, surroundings: &self.surroundings }
+    }
+
+    /// What must not be imported.
+    pub(crate) fn first_party(&self) -> &FirstParty {
+        &self.scan.first_party
+    }
+
+    /// Of `modules`, those that are worth trying, and those that are known to fail.
+    pub(crate) fn worth_trying(&self, modules: Vec<String>) -> (Vec<String>, Vec<Excluded>) {
+        let mut known = Vec::new();
+        let mut worth = Vec::new();
+        for module in modules {
+            let circumstances = self.surroundings.of_module(&module);
+            let forced = self.open.preload.contains(&module);
+            match self.memory.failure(&module, circumstances) {
+                Some(failure) if !forced => {
+                    let cause = format!("{} (it has before, and nothing has changed)", failure.cause);
+                    known.push(Excluded { module, cause, circumstances });
+                }
+                _ => worth.push(module),
+            }
+        }
+        (worth, known)
+    }
+
+    /// Remembers how imports went, and describes those that failed.
+    pub(crate) fn tried(&mut self, imported: &[String], failed: Vec<(String, Cause)>) -> Vec<Excluded> {
+        let mut news = false;
+        for module in imported {
+            news |= self.memory.succeeded(module);
+        }
+        let mut excluded = Vec::new();
+        for (module, cause) in failed {
+            let circumstances = self.surroundings.of_module(&module);
+            news |= self.memory.failed(&module, &cause, circumstances);
+            excluded.push(Excluded { module, cause: cause.to_string(), circumstances });
+        }
+        if news {
+            self.scans.remember(&self.memory);
+        }
+        excluded
+    }
+
+    /// Takes note of modules that a run has loaded itself. They are planned from the next scan on.
+    pub(crate) fn learn(&mut self, mut modules: Vec<String>) {
+        let is_below = |module: &str, package: &str| {
+            module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        modules.retain(|module| !self.open.ignored_modules.iter().any(|ignored| is_below(module, ignored)));
+        if self.memory.learn(modules) {
+            self.scans.remember(&self.memory);
+        }
+    }
+
+    /// A template that holds this, for people and programs: of what was left out, that which the project asks for.
+    pub(crate) fn describe(&self, holding: Holding) -> TemplateState {
+        let place =
+            |module: &String| self.wanted.iter().find(|wanted| wanted.module == *module)?.place.clone();
+        let excluded = holding.excluded.iter().filter_map(|excluded| {
+            let (file, line) = place(&excluded.module)?;
+            let Excluded { module, cause, .. } = excluded.clone();
+            Some(Exclusion { module, cause, file: file.into(), line })
+        });
+        let learned = self.wanted.iter().filter(|wanted| wanted.place.is_none()).map(|wanted| {
+            let excluded = holding.excluded.iter().find(|excluded| excluded.module == wanted.module);
+            Learned {
+                module: wanted.module.clone(),
+                excluded: excluded.map(|excluded| excluded.cause.clone()),
+            }
+        });
+        TemplateState {
+            supervisor: nix::unistd::getpid().as_raw(),
+            template: 0,
+            excluded: excluded.collect(),
+            learned: learned.collect(),
+            modules: holding.modules,
+            problems: self.scan.problems.clone() as Vec<Problem>,
+            build_micros: u64::try_from(holding.build.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
+}

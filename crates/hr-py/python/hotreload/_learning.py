@@ -1,0 +1,36 @@
+"""Which modules a run had to load because its template did not have them: plug-ins, lazy loaders, names in strings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import islice
+from types import ModuleType
+
+MOST = 1000
+"""Modules that are told of after one run. What is left out, the next run will find out."""
+
+_NOT_LEARNED = ("__main__", "__mp_main__", __package__)
+
+
+class Learning:
+    """What is loaded from now on."""
+
+    def __init__(self, is_first_party: Callable[[str], bool]) -> None:
+        self._is_first_party = is_first_party
+        self._known = len(sys.modules)
+
+    def loaded(self) -> list[str]:
+        """Names of the modules, in the order in which they were first asked for, without the project's own."""
+        # `sys.modules` keeps that order; what was removed in between only hides an old one.
+        new = list(islice(reversed(sys.modules.copy()), max(0, len(sys.modules) - self._known)))
+        return [name for name in reversed(new) if self._can_be_preloaded(name, sys.modules.get(name))][:MOST]
+
+    def _can_be_preloaded(self, name: object, module: ModuleType | None) -> bool:
+        if not isinstance(name, str) or name.partition(".")[0] in _NOT_LEARNED:
+            return False
+        spec = getattr(module, "__spec__", None)
+        # Neither what a program has made up, nor what was loaded under a name that is not its own.
+        if spec is None or spec.loader is None or spec.name != name:
+            return False
+        return not (isinstance(spec.origin, str) and spec.has_location and self._is_first_party(spec.origin))

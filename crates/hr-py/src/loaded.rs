@@ -1,0 +1,72 @@
+//! What imports have consumed, as `hotreload._template.Loaded` tells it.
+
+use std::ffi::OsString;
+
+use hr_forkserver::protocol::{
+    EnvironmentRead, FileStamp, ImportProfile, ListedDirectory, Loaded, OpenedFile, ProfiledImport,
+};
+use pyo3::prelude::*;
+
+/// The fields are those of [`Loaded`].
+#[derive(FromPyObject)]
+pub(crate) struct PythonLoaded {
+    files: Vec<OsString>,
+    names: Vec<(String, OsString)>,
+    absent: Vec<String>,
+    variables: Vec<OsString>,
+    opened: Vec<(OsString, Option<Stamp>)>,
+    listed: Vec<(OsString, bool, Option<Vec<OsString>>)>,
+    profile: Option<Profile>,
+}
+
+/// Size, times of modification and of change, inode, device.
+type Stamp = (u64, i64, i64, u64, u64);
+
+/// Imports, and environment variables with those who read them.
+type Profile = (Vec<Import>, Vec<(OsString, Vec<String>)>);
+
+/// Module, parent, start, duration, memory, threads, descriptors, failed: as in [`ProfiledImport`].
+type Import = (String, Option<u32>, u64, u64, i64, Vec<String>, Vec<String>, bool);
+
+impl From<PythonLoaded> for Loaded {
+    fn from(loaded: PythonLoaded) -> Self {
+        let PythonLoaded { files, names, absent, variables, opened, listed, profile } = loaded;
+        let opened =
+            opened.into_iter().map(|(path, stamp)| OpenedFile { path, stamp: stamp.map(file_stamp) });
+        let listed = listed.into_iter().map(|(path, only_distributions, names)| ListedDirectory {
+            path,
+            only_distributions,
+            names,
+        });
+        Self {
+            files,
+            names,
+            absent,
+            variables,
+            opened: opened.collect(),
+            listed: listed.collect(),
+            profile: profile.map(import_profile).map(Box::new),
+        }
+    }
+}
+
+fn file_stamp((size, modified, changed, inode, device): Stamp) -> FileStamp {
+    FileStamp { size, modified, changed, inode, device }
+}
+
+fn import_profile((imports, reads): Profile) -> ImportProfile {
+    let imports = imports.into_iter().map(
+        |(module, parent, start_micros, micros, memory, threads, descriptors, failed)| ProfiledImport {
+            module,
+            parent,
+            start_micros,
+            micros,
+            memory,
+            threads,
+            descriptors,
+            failed,
+        },
+    );
+    let reads = reads.into_iter().map(|(variable, modules)| EnvironmentRead { variable, modules });
+    ImportProfile { imports: imports.collect(), reads: reads.collect(), attempts: Vec::new() }
+}
