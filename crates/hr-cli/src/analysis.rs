@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hr_forkserver::protocol;
 use hr_graph::{Interpreter, LocateError, Project, ProjectGraph, ScanOptions, Target};
 
@@ -25,6 +25,33 @@ pub(crate) struct Subject {
     pub(crate) no_cache: bool,
 }
 
+/// Which project to look at, where that is all there is to say.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// A package's name, or the path of a package, project or script
+    #[arg(value_name = "PATH|PACKAGE", default_value = ".")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+}
+
+impl Named {
+    /// Finds, scans, and warns of what cannot be understood.
+    pub(crate) fn analyse(&self) -> anyhow::Result<Analysis> {
+        self.subject.analyse(Some(&self.target))
+    }
+}
+
+/// Whom the output is for.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For tools
+    Json,
+}
+
 /// A project that was scanned.
 pub(crate) struct Analysis {
     pub(crate) interpreter: Interpreter,
@@ -38,15 +65,18 @@ pub(crate) struct Analysis {
 impl Subject {
     /// Finds, scans, and warns of what cannot be understood.
     pub(crate) fn analyse(&self, target: Option<&str>) -> anyhow::Result<Analysis> {
-        let cache = if self.no_cache { None } else { cache_directory() };
-        let mut interpreter = interpreter::find(self.python.as_deref(), cache.as_deref())?;
-        let target = target_of(target.unwrap_or("."));
+        self.analyse_target(target_of(target.unwrap_or(".")))
+    }
+
+    /// The same for what is known to be a path, or a module.
+    pub(crate) fn analyse_target(&self, target: Target) -> anyhow::Result<Analysis> {
+        let mut interpreter = self.interpreter()?;
         let project = Project::locate(&target, &interpreter).map_err(|error| explained(&error))?;
         // A project that lies elsewhere is not run from here, so nothing here is on its path.
         interpreter.sys_path.retain(|directory| {
             env::current_dir().map_or(true, |here| *directory != here || here.starts_with(project.root()))
         });
-        let options = ScanOptions { cache_dir: cache, ..ScanOptions::default() };
+        let options = ScanOptions { cache_dir: self.cache(), ..ScanOptions::default() };
         let graph = hr_graph::scan(&project, &interpreter, &options);
         warn(&graph);
         let target = match target {
@@ -54,6 +84,15 @@ impl Subject {
             Target::Module(name) => protocol::Target::Module(name),
         };
         Ok(Analysis { interpreter, target, project, options, graph })
+    }
+
+    /// The interpreter, searching the current directory first.
+    pub(crate) fn interpreter(&self) -> anyhow::Result<Interpreter> {
+        interpreter::find(self.python.as_deref(), self.cache().as_deref())
+    }
+
+    fn cache(&self) -> Option<PathBuf> {
+        if self.no_cache { None } else { cache_directory() }
     }
 }
 

@@ -22,11 +22,16 @@ pub(crate) fn find(python: Option<&Path>, cache: Option<&Path>) -> anyhow::Resul
     }
     .context(hint)
     .with_context(|| format!("{} is of no use as a Python interpreter", executable.display()))?;
-    // What `python -m` would put first.
-    let here = env::current_dir().context("the current directory cannot be told")?;
-    interpreter.sys_path.retain(|directory| *directory != here);
-    interpreter.sys_path.insert(0, here);
+    if !is_path_safe(&interpreter) {
+        // What `python -m` would put first.
+        interpreter.sys_path.insert(0, env::current_dir().context("the current directory cannot be told")?);
+    }
     Ok(interpreter)
+}
+
+/// Whether Python is told not to search the directory first that a program is started from.
+pub(crate) fn is_path_safe(interpreter: &Interpreter) -> bool {
+    interpreter.version >= (3, 11) && env::var_os("PYTHONSAFEPATH").is_some_and(|value| !value.is_empty())
 }
 
 /// The interpreter of a virtual environment.

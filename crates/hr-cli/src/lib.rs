@@ -30,6 +30,7 @@ enum Command {
     Graph(commands::graph::Graph),
     Why(commands::why::Why),
     Doctor(commands::doctor::Doctor),
+    Verify(commands::verify::Verify),
 }
 
 /// Runs the command line of this process.
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Graph(arguments) => commands::graph::run(&arguments),
         Command::Why(arguments) => commands::why::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
+        Command::Verify(arguments) => commands::verify::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         supervisor::voice::error(&error);

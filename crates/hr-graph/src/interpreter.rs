@@ -65,7 +65,7 @@ const MARK: &str = "\u{1}hr-interpreter\u{1}";
 const QUESTION: &str = "\
 import sys, json
 json.dump({'executable': sys.executable, 'version': sys.version_info[:2], 'platform': sys.platform,
- 'sys_path': [p for p in sys.path[1:] if p], 'stdlib': sorted(sys.stdlib_module_names),
+ 'sys_path': [p for p in (sys.path if getattr(sys.flags, 'safe_path', False) else sys.path[1:]) if p], 'stdlib': sorted(sys.stdlib_module_names),
  'builtins': sorted(sys.builtin_module_names)}, sys.stdout.write('\\x01hr-interpreter\\x01') and sys.stdout)
 ";
 

@@ -10,7 +10,7 @@ use crate::interpreter::{Interpreter, QueryError};
 use crate::scan::Stamp;
 
 /// To be raised whenever the question or what is stored changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Variables that decide `sys.path`.
 const VARIABLES: &[&str] =
     &["PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "PYTHONSAFEPATH", "HOME"];

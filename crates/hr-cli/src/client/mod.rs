@@ -3,6 +3,7 @@
 //! It waits for each answer, since a command has nothing else to do meanwhile.
 
 mod error;
+mod run;
 mod target;
 
 use std::ffi::OsStr;
@@ -10,13 +11,15 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{Hello, ImportProfile, Open, Reply, Request, TemplateState};
+use hr_forkserver::protocol::{Call, Hello, ImportProfile, Open, Reply, Request, TemplateState};
 use hr_forkserver::{Channel, Received, above_streams, socket_pair};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 pub(crate) use self::error::ClientError;
+pub(crate) use self::run::Run;
 pub(crate) use self::target::target_interpreter;
 use crate::sys;
 
@@ -92,6 +95,19 @@ impl Client {
         }
     }
 
+    /// Forks a run with the working directory of this process, and with `streams` for those standard streams that
+    /// `call` says are open.
+    pub(crate) fn exec(&mut self, call: Call, streams: Vec<OwnedFd>) -> Result<Run, ClientError> {
+        let (results, theirs) = socket_pair()?;
+        let mut descriptors = vec![working_directory()?, theirs];
+        descriptors.extend(streams);
+        let mut replies = request(&mut self.connection, &Request::Exec(Box::new(call)), descriptors)?;
+        match next_reply(&mut replies)? {
+            Reply::Started { .. } => Ok(Run::new(replies, results.into())),
+            other => Err(ClientError::unexpected(other)),
+        }
+    }
+
     /// Ends every process, the supervisor last.
     pub(crate) fn close(mut self) {
         // It ends as well if it cannot be asked: the connection closes.
@@ -140,4 +156,10 @@ fn request(
 
 fn next_reply(replies: &mut Replies) -> Result<Reply, ClientError> {
     Ok(replies.receive()?.ok_or(ClientError::Died)?.message)
+}
+
+/// The working directory as a descriptor: it may have been removed or be unreadable, and is still ours.
+fn working_directory() -> std::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    above_streams(rustix::fs::open(".", flags, Mode::empty())?)
 }

@@ -28,7 +28,7 @@ impl NoPackage {
 
 /// The directory that holds the `hotreload` package: the one installed for `interpreter`, else the one that the running
 /// program was installed with.
-pub(crate) fn package_directory(interpreter: &Interpreter) -> Result<PathBuf, NoPackage> {
+fn package_directory(interpreter: &Interpreter) -> Result<PathBuf, NoPackage> {
     let program = env::current_exe().unwrap_or_default();
     let mut places = interpreter.sys_path.iter().cloned().chain(beside(&program));
     places

@@ -5,4 +5,5 @@ pub(crate) mod graph;
 pub(crate) mod imports;
 mod page;
 pub(crate) mod serve;
+pub(crate) mod verify;
 pub(crate) mod why;

@@ -15,7 +15,7 @@ class ImportEffects:
     """The environment and ``sys.path`` of a template, before its imports and after."""
 
     def __init__(self) -> None:
-        self._environment = dict(os.environb)
+        self._environment = _given_environment()
         self._path: list[str] | None = None
         self._variables: dict[bytes, bytes | None] = {}
         self._path_after: list[str] = []
@@ -104,6 +104,21 @@ class EnvironmentReads:
     def names(self) -> list[str]:
         """What was read so far."""
         return sorted({os.fsdecode(key) for key in self._read if isinstance(key, str | bytes)})
+
+
+def _given_environment() -> dict[bytes, bytes]:
+    """The environment that this process was started with. The interpreter itself may have changed it (``LC_CTYPE``)."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return dict(os.environb)
+    given: dict[bytes, bytes] = {}
+    for entry in entries:
+        name, separator, value = entry.partition(b"=")
+        if separator:
+            given.setdefault(name, value)  # of two, the first counts
+    return given
 
 
 def _before_the_first_of(entries: list[str], known: Iterable[str]) -> list[str]:

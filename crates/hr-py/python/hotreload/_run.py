@@ -50,6 +50,7 @@ def become(job: _native.Job, effects: ImportEffects) -> None:
     sys.orig_argv[:] = [sys.executable, *job.argv]
     sys.path[:] = effects.path(job.sys_path)
     install_main(job.main_name, job.main_file)
+    threading.main_thread()._set_native_id()  # type: ignore[attr-defined]  # before 3.14 that is still the template's
     reopen_streams(job.stdio)
 
 
@@ -78,7 +79,8 @@ def reopen_streams(present: tuple[bool, bool, bool]) -> None:
             setattr(sys, name, None)
             setattr(sys, f"__{name}__", None)
         elif name != "stderr" and isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(line_buffering=os.isatty(descriptor) or stream.write_through)
+            # As the interpreter opens them: with -u nothing is buffered, not even lines.
+            stream.reconfigure(line_buffering=os.isatty(descriptor) and not stream.write_through)
 
 
 def reseed() -> None:

@@ -109,10 +109,10 @@ class User:
             raise AssertionError(f"a script hangs\n{stdout}\n{stderr}") from None
         return subprocess.CompletedProcess(child.args, child.returncode, stdout, stderr)
 
-    def run_hr(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run the command `hr` in the project, for the interpreter of the environment."""
+    def run_hr(self, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of `hr` in the project, for the interpreter of the environment."""
         child = subprocess.Popen(
-            [self.environment.folder / "bin" / "hr", *arguments, "--python", self.environment.python],
+            [self.environment.folder / "bin" / "hr", command, "--python", self.environment.python, *arguments],
             cwd=self.place.project,
             env={**self.variables(), **variables},
             stdin=subprocess.PIPE,

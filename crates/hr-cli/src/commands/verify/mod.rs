@@ -1,0 +1,153 @@
+//! `hr verify`: whether a run is what a process started afresh would be.
+
+mod compare;
+mod observe;
+mod pickle;
+mod text;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use hr_graph::{How, Target};
+use serde::Serialize;
+
+use self::compare::{Difference, compare};
+use self::observe::{Entry, Observation};
+use crate::analysis::{Analysis, Subject, print};
+use crate::{client, interpreter};
+
+/// Version of the JSON output; raised when a field changes its meaning or goes away.
+const SCHEMA: u32 = 1;
+
+/// Exit code if a run differs from a fresh process in a way that nothing explains.
+const DIFFERENT: u8 = 1;
+
+/// Compare a run with a process started afresh, at the end of a program's imports.
+///
+/// The program is imported, not run: a script under another name than `__main__`, as multiprocessing does it. Exit code 0
+/// if nothing unexpected differs, 1 if something does.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// For people, or for tools
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// ENTRY is a module's name, even if there is a file of that name
+    #[arg(short)]
+    module: bool,
+    #[command(flatten)]
+    subject: Subject,
+    /// A script's path, or a module's name
+    entry: OsString,
+    /// What the program finds in `sys.argv`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// The JSON output.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    entry: &'a str,
+    /// How the imports ended in a fresh process.
+    imports: &'a str,
+    identical: bool,
+    differences: &'a [Difference],
+    expected: &'a [Difference],
+    lazy: &'a [Lazy],
+}
+
+/// A module that is in the template only because a function may import it.
+#[derive(Serialize)]
+struct Lazy {
+    module: String,
+    file: String,
+    line: u32,
+}
+
+/// Observes both kinds of processes, compares and prints.
+pub(crate) fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
+    let is_script = !arguments.module && is_script(Path::new(&arguments.entry));
+    let Some(name) = arguments.entry.to_str() else { bail!("ENTRY must be text in UTF-8") };
+    let (entry, target) = if is_script { script(name)? } else { module(name) };
+    let analysis = arguments.subject.analyse_target(target)?;
+    let mut interpreter = arguments.subject.interpreter()?;
+    if let (Some(directory), false) = (entry.directory(), interpreter::is_path_safe(&interpreter)) {
+        interpreter.sys_path.splice(..1, [directory]);
+    }
+    let first = if is_script { arguments.entry.clone() } else { module_file(&analysis, name) };
+    let argv: Vec<OsString> = [first].into_iter().chain(arguments.arguments.iter().cloned()).collect();
+    let interpreter = client::target_interpreter(&interpreter, argv)
+        .map_err(|error| anyhow::Error::msg(error.hint()).context(error))?;
+    let cold = observe::cold(&interpreter, &entry)?;
+    let warm = observe::warm(interpreter, analysis.target.clone(), &entry)?;
+    let is_first_party = |file: &str| analysis.project.is_first_party(Path::new(file));
+    let (expected, differences): (Vec<_>, Vec<_>) =
+        compare(&cold, &warm, &is_first_party).into_iter().partition(|one| one.reason.is_some());
+    let imports = imports_of(&cold[0]);
+    let lazy = lazy(&analysis);
+    print(&match arguments.format {
+        Format::Text => text::render(name, imports, &differences, &expected, &lazy),
+        Format::Json => {
+            let document = Document {
+                version: SCHEMA,
+                entry: name,
+                imports,
+                identical: differences.is_empty(),
+                differences: &differences,
+                expected: &expected,
+                lazy: &lazy,
+            };
+            serde_json::to_string_pretty(&document)? + "\n"
+        }
+    })?;
+    Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENT) })
+}
+
+fn is_script(entry: &Path) -> bool {
+    entry.is_file()
+        || entry.components().count() > 1
+        || entry.extension().is_some_and(|suffix| suffix == "py")
+}
+
+fn script(path: &str) -> anyhow::Result<(Entry, Target)> {
+    if Path::new(path).is_dir() {
+        let hint = "hint: name a script or a module";
+        return Err(anyhow::Error::msg(hint).context(format!("{path} is a directory")));
+    }
+    Ok((Entry::Script(path.to_owned()), Target::Path(path.into())))
+}
+
+fn module(name: &str) -> (Entry, Target) {
+    (Entry::Module(name.to_owned()), Target::Module(name.to_owned()))
+}
+
+/// What `python -m` would put into `sys.argv`.
+fn module_file(analysis: &Analysis, name: &str) -> OsString {
+    let main = analysis.graph.module(&format!("{name}.__main__")).or_else(|| analysis.graph.module(name));
+    main.map_or_else(|| name.into(), |module| module.file.clone().into())
+}
+
+fn lazy(analysis: &Analysis) -> Vec<Lazy> {
+    let planned = analysis.graph.plan(&analysis.options).modules.into_iter();
+    let lazy = planned.filter(|planned| planned.how == How::Lazy && planned.resolved).map(|planned| Lazy {
+        module: planned.name,
+        file: planned.location.file.to_string_lossy().into_owned(),
+        line: planned.location.line,
+    });
+    lazy.collect()
+}
+
+fn imports_of(observation: &Observation) -> &str {
+    let outcome = observation.get("outcome").and_then(|outcome| outcome.get("imports"));
+    outcome.map_or("", String::as_str)
+}
