@@ -119,6 +119,19 @@ impl Open {
     /// How long the import of one module may take unless the user says otherwise. Generous: some compile code the first
     /// time.
     pub const IMPORT_LIMIT: Duration = Duration::from_mins(2);
+
+    /// A project of which nothing special is known: its template holds what it imports, and nothing is forked ahead.
+    pub fn new(target: Target, interpreter: TargetInterpreter) -> Self {
+        Self {
+            target,
+            interpreter,
+            ignored_modules: Vec::new(),
+            preload: Vec::new(),
+            import_limit: Self::IMPORT_LIMIT,
+            spares: 0,
+            profile: false,
+        }
+    }
 }
 
 /// How a client names its project.
