@@ -76,6 +76,10 @@ fn bring_in(excluded: &Excluded) -> Option<Advice> {
             "It cannot be imported by itself. If it needs configuration that your program makes before, `import \
              {module}` inside the function that uses it, so that only runs that get there pay."
         ),
+        AttemptEnd::Failed(ImportFailure::Environment { variable, place }) => format!(
+            "If {place} can set {variable} to a constant, at the top of the module and under no condition, it can be in \
+             the template."
+        ),
         AttemptEnd::Failed(ImportFailure::Effects { .. }) => format!(
             "Importing it does more than import. If it has a setting that puts this off until it is used, it can be in \
              the template; if you know that it does no harm in a fork, `preload = [\"{module}\"]` in `[tool.hotreload]`; else `import {module}` inside the function that uses it, so that only runs that get there \
