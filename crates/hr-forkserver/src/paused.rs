@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hr_protocol::{
@@ -50,10 +51,10 @@ struct Paused<I> {
     snapshots: Vec<Pid>,
     /// What this process was like after the last import, if it has not forked since.
     state: Option<State>,
-    /// What modules have left running that are in this process all the same.
-    tolerated: Vec<Pid>,
     /// Where runs tell their notes.
     notes: Option<OwnedFd>,
+    /// What modules have left running that are in this process all the same.
+    tolerated: Vec<Pid>,
 }
 
 /// What the process is after a command.
@@ -86,8 +87,8 @@ impl<I: Interpreter> Paused<I> {
             runs: HashMap::new(),
             snapshots: Vec::new(),
             state: None,
-            tolerated: Vec::new(),
             notes: None,
+            tolerated: Vec::new(),
         })
     }
 
@@ -103,6 +104,8 @@ impl<I: Interpreter> Paused<I> {
                 Ok(Next::Run(run)) => self.become_run(|| *run),
                 Ok(Next::Spare(jobs)) => {
                     self.interpreter.warm_up();
+                    // A rehearsal that fails costs time later, and nothing else.
+                    let _ = NewRun::rehearse();
                     self.become_run(|| NewRun::from_job(jobs))
                 }
                 Ok(Next::Snapshot(socket)) => {
@@ -258,7 +261,7 @@ impl<I: Interpreter> Paused<I> {
 
     fn fork_run(&mut self, job: Job, descriptors: Vec<OwnedFd>) -> Result<Next, ChannelError> {
         let Job { run, call } = job;
-        match NewRun::new(call, descriptors) {
+        match NewRun::new(Arc::unwrap_or_clone(call), descriptors) {
             Ok(new) => self.fork_bound(run, || Next::Run(Box::new(new))),
             Err(error) => self.fork_failed(run, &error),
         }

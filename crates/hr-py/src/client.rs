@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pyo3::exceptions::{PyImportError, PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 use crate::context::{current_umask, os_pairs, working_directory};
@@ -214,7 +215,7 @@ impl Supervisor {
         sys_path: Vec<OsString>,
         stdlib: Vec<String>,
         builtins: Vec<String>,
-        environment: Vec<(Vec<u8>, Vec<u8>)>,
+        environment: &Bound<'_, PyDict>,
         package_directory: OsString,
         spares: u32,
         on_event: Option<&Bound<'_, PyAny>>,
@@ -224,7 +225,7 @@ impl Supervisor {
         } else {
             Target::Module(target.to_string_lossy().into_owned())
         };
-        let environment = os_pairs(environment);
+        let environment = os_pairs(environment)?;
         let interpreter = TargetInterpreter {
             executable,
             options,
@@ -238,8 +239,8 @@ impl Supervisor {
             package_directory,
         };
         let import_limit = Duration::try_from_secs_f64(import_limit).unwrap_or(Duration::MAX);
-        let profile = false;
-        let open = Open { target, interpreter, ignored_modules, preload, import_limit, spares, profile };
+        let open =
+            Open { target, interpreter, ignored_modules, preload, import_limit, spares, profile: false };
         match self.ask_for_template(py, &Request::Open(Box::new(open)), on_event)? {
             Reply::Opened(state) => Ok(state.into()),
             other => Err(unexpected(other)),
@@ -252,7 +253,7 @@ impl Supervisor {
         slf: Bound<'_, Self>,
         argv: Vec<OsString>,
         sys_path: Vec<OsString>,
-        environment: Vec<(Vec<u8>, Vec<u8>)>,
+        environment: &Bound<'_, PyDict>,
         main_name: Option<String>,
         main_file: Option<OsString>,
         lengths: Vec<u64>,
@@ -265,7 +266,7 @@ impl Supervisor {
         let context = ProcessContext {
             argv,
             sys_path,
-            environment: os_pairs(environment),
+            environment: os_pairs(environment)?,
             umask: current_umask(),
             stdio: [0, 1, 2].map(|number: usize| streams[number].is_some()),
             main: MainModule { spec_name: main_name, file: main_file },

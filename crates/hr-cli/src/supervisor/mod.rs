@@ -20,6 +20,7 @@ mod resolution;
 mod scan;
 mod snapshots;
 mod stamp;
+mod unchanged;
 pub(crate) mod voice;
 mod watch;
 

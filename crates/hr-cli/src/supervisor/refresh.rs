@@ -76,16 +76,19 @@ pub(crate) struct Refresh {
     queue: VecDeque<Purpose>,
     /// The last words of the interpreter while it is being built.
     output: Vec<u8>,
+    watch: Watch,
 }
 
 impl Refresh {
     /// No project, no template. Processes will start with `mask`.
     pub(crate) fn new(mask: SigSet) -> Self {
+        let watch = Watch::start();
         Self {
             mask,
             project: None,
             rated: None,
-            snapshots: Snapshots::new(Watch::start()),
+            snapshots: Snapshots::new(watch.clone()),
+            watch,
             work: Work::Idle,
             renewal: Renewal::Idle,
             queue: VecDeque::new(),
@@ -178,7 +181,7 @@ impl Refresh {
             let message = "a project is open already".to_owned();
             return vec![Outcome::Answer(answer, Box::new(Reply::Failed(Failure::Invalid { message })))];
         }
-        match Opened::new(open) {
+        match Opened::new(open, &self.watch) {
             Ok(opened) => {
                 self.project = Some(opened);
                 self.work = Work::Scanning(Purpose::Open(answer));
@@ -237,7 +240,7 @@ impl Refresh {
             interpreter.environment.clone_from(&wanted.environment);
             interpreter.sys_path.clone_from(&wanted.sys_path);
         }
-        project.aim(interpreter);
+        project.aim(interpreter, &self.watch);
     }
 
     /// A scan is there: decides what it means for the template.

@@ -14,6 +14,7 @@ from typing import Any
 
 from hotreload import _native, _supervisor
 from hotreload._call import pack_call
+from hotreload._effects import variables
 from hotreload._errors import EnvironmentClosed, RunExited, RunTraceback, UnpicklableError
 from hotreload._events import BuildEvent
 from hotreload._payload import Payload, unpack
@@ -182,7 +183,7 @@ class IsolatedEnvironment:
         run = supervisor.exec(
             sys.argv,
             _supervisor.absolute_sys_path(),
-            list(os.environb.items()),
+            variables(),
             *_main_module(),
             payload.lengths,
             payload.inline,

@@ -24,11 +24,21 @@ class Job:
 
     argv: list[str]
     sys_path: list[str]
-    environment: list[tuple[bytes, bytes]]
+    environment: dict[bytes, bytes]
     stdio: tuple[bool, bool, bool]
     main_name: str | None
     main_file: str | None
     result: Results
+
+    @staticmethod
+    def rehearsal(
+        argv: list[str],
+        sys_path: list[str],
+        environment: dict[bytes, bytes],
+        lengths: list[int],
+        inline: bytes | None,
+    ) -> Job:
+        """A job whose result nobody reads, with all standard streams."""
 
     def take_function(self) -> PayloadParts: ...
     def note_loaded(self, modules: list[str]) -> None: ...
@@ -89,7 +99,7 @@ class Supervisor:
         sys_path: list[str],
         stdlib: list[str],
         builtins: list[str],
-        environment: list[tuple[bytes, bytes]],
+        environment: dict[bytes, bytes],
         package_directory: str,
         spares: int,
         on_event: Callable[[BuildEvent], object] | None,
@@ -98,7 +108,7 @@ class Supervisor:
         self,
         argv: list[str],
         sys_path: list[str],
-        environment: list[tuple[bytes, bytes]],
+        environment: dict[bytes, bytes],
         main_name: str | None,
         main_file: str | None,
         lengths: list[int],

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hotreload import _native
+from hotreload._effects import variables
 from hotreload._errors import HotreloadError
 from hotreload._events import BuildEvent
 
@@ -68,7 +69,7 @@ def open_project(supervisor: _native.Supervisor, target: str, is_path: bool, wis
         absolute_sys_path(),
         sorted(sys.stdlib_module_names),
         list(sys.builtin_module_names),
-        list(os.environb.items()),
+        variables(),
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
         wishes.spares,
         wishes.on_event,

@@ -254,15 +254,20 @@ class Template:
     def warm_up(self) -> None:
         """This process is a spare: do what every run does, and what does not depend on its call."""
         self._seeded = True
-        _run.rehearse()
+        self._withdraw()
+        _run.rehearse(self._effects, Learning(self._guard.first_party.holds))
 
     def run(self, job: _native.Job) -> int:
         """This process is a run from here on. Returns its exit code."""
         if not self._seeded:
             _run.reseed()
+        self._withdraw()
+        return _run.carry_out(job, self._effects, Learning(self._guard.first_party.holds))
+
+    def _withdraw(self) -> None:
+        """Let first-party modules in: this process imports for a template no more."""
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
-        return _run.carry_out(job, self._effects, Learning(self._guard.first_party.holds))
 
 
 def _files_of(module: ModuleType | None) -> Iterator[str]:

@@ -76,9 +76,9 @@ fn bring_in(excluded: &Excluded) -> Option<Advice> {
             "It cannot be imported by itself. If it needs configuration that your program makes before, `import \
              {module}` inside the function that uses it, so that only runs that get there pay."
         ),
-        AttemptEnd::Failed(_) => format!(
+        AttemptEnd::Failed(ImportFailure::Effects { .. }) => format!(
             "Importing it does more than import. If it has a setting that puts this off until it is used, it can be in \
-             the template; else `import {module}` inside the function that uses it, so that only runs that get there \
+             the template; if you know that it does no harm in a fork, `preload = [\"{module}\"]` in `[tool.hotreload]`; else `import {module}` inside the function that uses it, so that only runs that get there \
              pay."
         ),
         AttemptEnd::Died(_) | AttemptEnd::TimedOut => {
@@ -190,6 +190,7 @@ mod tests {
         let place = |file: &str| Place { file: file.into(), line: 1, column: 1 };
         let how = places.iter().map(|(_, how)| *how).min().unwrap();
         let plan = ImportPlan {
+            writes: Vec::new(),
             modules: vec![PlannedModule {
                 name: "library".to_owned(),
                 kind: Kind::ThirdParty,
