@@ -16,7 +16,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 
 use crate::channel::{Channel, ChannelError, Received};
-use crate::effects::{Before, Status};
+use crate::effects::State;
 use crate::interpreter::Interpreter;
 use crate::processes;
 use crate::run::{self, NewRun};
@@ -49,6 +49,8 @@ struct Paused<I> {
     runs: HashMap<Pid, RunId>,
     /// Snapshots forked from here that have not ended.
     snapshots: Vec<Pid>,
+    /// What this process was like after the last import, if it has not forked since.
+    state: Option<State>,
     /// Where runs tell their notes.
     notes: Option<OwnedFd>,
     /// What modules have left running that are in this process all the same.
@@ -84,6 +86,7 @@ impl<I: Interpreter> Paused<I> {
             mask,
             runs: HashMap::new(),
             snapshots: Vec::new(),
+            state: None,
             notes: None,
             tolerated: Vec::new(),
         })
@@ -187,20 +190,21 @@ impl<I: Interpreter> Paused<I> {
         // It may start programs, which are to find SIGCHLD as any program does, and it may wait for them.
         let child_ended = SigSet::from(Signal::SIGCHLD);
         let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&child_ended), None);
-        let before = Before::look();
+        let before = self.state.take().unwrap_or_else(State::look);
         let started = Instant::now();
         let outcome = self.interpreter.import(&module, usize::try_from(written).unwrap_or(usize::MAX));
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let status = Status::read();
+        let after = State::look();
         let known = [self.snapshots.as_slice(), self.tolerated.as_slice()].concat();
-        let outcome = judged(outcome, before.effects(&status, &known), forced);
+        let outcome = judged(outcome, after.effects_since(&before, &known), forced);
         if let ImportOutcome::Imported { effects } = &outcome {
             self.tolerated.extend(effects.iter().flat_map(left_processes));
         }
         let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None);
         let _ = set_pdeathsig(None);
         self.reap()?;
-        let threads = status.threads_beside();
+        let threads = after.threads_beside();
+        self.state = Some(after);
         self.channel.send(&Report::Imported { module, micros, outcome, threads }, Vec::new())
     }
 
@@ -221,6 +225,8 @@ impl<I: Interpreter> Paused<I> {
     }
 
     fn fork(&mut self) -> std::io::Result<Forked> {
+        // Pools end at a fork, and the new process is a child.
+        self.state = None;
         sys::flush_c_streams();
         self.interpreter.before_fork();
         let forked = sys::fork();

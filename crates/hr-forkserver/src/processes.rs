@@ -67,6 +67,22 @@ pub(crate) fn descendants(root: Pid, keep: &[Pid]) -> Vec<Pid> {
     found
 }
 
+/// How many process ids are looked at one by one; with more of them it is faster to look at what there is.
+const FEW: i32 = 200;
+
+/// Whether none of the processes that were given an id after `first`, up to `last`, is below `root`. `false` if that is not
+/// easily said.
+pub(crate) fn none_below(root: Pid, first: i32, last: i32) -> bool {
+    // Ids begin again from the bottom when they have reached the top.
+    if last < first || last - first > FEW {
+        return false;
+    }
+    let new = (first + 1..=last)
+        .filter_map(|pid| parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?));
+    // What is below `root` is its child, or below another one that is new.
+    !new.into_iter().any(|process| process.parent == root)
+}
+
 /// Kills every process below `root` for which `doomed` holds, and waits until they have ended.
 ///
 /// Processes in `keep`, and what is below them, are left alone. A process that the kernel cannot end (in

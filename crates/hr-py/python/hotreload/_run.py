@@ -84,10 +84,20 @@ def reopen_streams(present: tuple[bool, bool, bool]) -> None:
 
 
 def reseed() -> None:
-    """Give the run random numbers of its own. ``random`` does so by itself, in a fork hook."""
+    """Give the run random numbers of its own where the template has drawn a seed: as a fresh process would have done.
+
+    ``random`` and ``tempfile`` notice a fork by themselves, and so does OpenSSL; ``secrets`` and ``uuid`` ask the kernel
+    each time.
+    """
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
+    generator = getattr(sys.modules.get("torch"), "default_generator", None)
+    if generator is not None:
+        generator.seed()
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None:
+        processes.current_process().authkey = os.urandom(32)
 
 
 def rehearse(effects: ImportEffects, learning: Learning) -> None:
