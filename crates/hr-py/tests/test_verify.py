@@ -114,6 +114,14 @@ if __name__ == "__main__":
     assert not (user.place.project / "run").exists()
 
 
+def test_what_looks_at_a_run_teaches_nothing(user: User) -> None:
+    prepare(user, {"app.py": "import json\n", "script.py": "import json\n"})
+    for entry in ("app", "script.py"):
+        assert verified(user, entry)[0] == 0
+        done = user.run_hr("doctor", entry, "--format", "json")
+        assert json.loads(done.stdout)["learned"] == []
+
+
 @pytest.mark.parametrize(
     ("program", "end"),
     [

@@ -21,21 +21,27 @@ _OF_THE_C_LIBRARY = 0b11 << 31
 def main(kind: str, entry: str, report: str) -> None:
     """Import the program ``entry``, a ``script`` or a ``module``, and write what can be seen then to ``report``."""
     end = load(kind, entry)
+    programs = set(sys.modules)
     observation = observe()
     observation["outcome"] = {"imports": end}
     import json
 
     with open(report, "w", encoding="utf-8", errors="replace") as file:
         file.write(json.dumps(observation, ensure_ascii=False))
+    for name in set(sys.modules) - programs:
+        sys.modules.pop(name, None)  # a run tells what it has loaded, and the next template loads that
 
 
 def load(kind: str, entry: str) -> str:
     """Import a module, or execute a script under another name than ``__main__``. Returns how that ended."""
     try:
         if kind == "script":
-            import runpy
-
-            runpy.run_path(entry, run_name="__mp_main__")  # as `multiprocessing` does in a new process
+            with open(entry, "rb") as file:
+                code = compile(file.read(), entry, "exec", dont_inherit=True)
+            # The name that `multiprocessing` gives a program's script in its processes.
+            sys.modules["__mp_main__"] = script = type(sys)("__mp_main__")
+            script.__file__ = entry
+            exec(code, vars(script))  # noqa: S102 - it is what the user has asked for
         else:
             __import__(entry)
     except BaseException as error:
