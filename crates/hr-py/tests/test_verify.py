@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import venv
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.user import User
 
 LIBRARY = """\
@@ -82,8 +85,8 @@ def test_what_a_library_does_that_only_a_template_imports_is_told(user: User) ->
     done = user.run_hr("verify", "app")
     assert done.returncode == 1
     assert "only run    /library/plugins" in done.stdout
-    assert "  library  app.py:2\n" in done.stdout
-    assert document["lazy"] == [{"module": "library", "file": "app.py", "line": 2}]
+    assert "  library  for a function: app.py:2\n" in done.stdout
+    assert document["ahead"] == [{"module": "library", "file": "app.py", "line": 2}]
 
 
 def test_what_every_start_draws_anew_every_run_must_draw_anew(user: User) -> None:
@@ -120,6 +123,14 @@ def test_what_looks_at_a_run_teaches_nothing(user: User) -> None:
         assert verified(user, entry)[0] == 0
         done = user.run_hr("doctor", entry, "--format", "json")
         assert json.loads(done.stdout)["learned"] == []
+
+
+def test_an_interpreter_without_the_package_gets_that_of_the_program(user: User, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(bare)
+    prepare(user, {"app.py": "import json\n"})
+    done = user.run_hr("verify", "--python", str(bare / "bin" / "python"), "app")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

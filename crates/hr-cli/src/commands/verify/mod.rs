@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
+use hr_forkserver::protocol::TemplateState;
 use hr_graph::{How, Target};
 use serde::Serialize;
 
@@ -63,15 +64,16 @@ struct Document<'a> {
     identical: bool,
     differences: &'a [Difference],
     expected: &'a [Difference],
-    lazy: &'a [Lazy],
+    ahead: &'a [Ahead],
 }
 
-/// A module that is in the template only because a function may import it.
+/// A module that is in the template though no module of the program imports it while it is loaded itself.
 #[derive(Serialize)]
-struct Lazy {
+struct Ahead {
     module: String,
-    file: String,
-    line: u32,
+    /// The function that may import it; nothing if an earlier run has loaded it though no import names it.
+    file: Option<String>,
+    line: Option<u32>,
 }
 
 /// Observes both kinds of processes, compares and prints.
@@ -89,14 +91,14 @@ pub(crate) fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
     let interpreter = client::target_interpreter(&interpreter, argv)
         .map_err(|error| anyhow::Error::msg(error.hint()).context(error))?;
     let cold = observe::cold(&interpreter, &entry)?;
-    let warm = observe::warm(interpreter, analysis.target.clone(), &entry)?;
+    let (warm, state) = observe::warm(interpreter, analysis.target.clone(), &entry)?;
     let is_first_party = |file: &str| analysis.project.is_first_party(Path::new(file));
     let (expected, differences): (Vec<_>, Vec<_>) =
         compare(&cold, &warm, &is_first_party).into_iter().partition(|one| one.reason.is_some());
     let imports = imports_of(&cold[0]);
-    let lazy = lazy(&analysis);
+    let ahead = ahead(&analysis, &state);
     print(&match arguments.format {
-        Format::Text => text::render(name, imports, &differences, &expected, &lazy),
+        Format::Text => text::render(name, imports, &differences, &expected, &ahead),
         Format::Json => {
             let document = Document {
                 version: SCHEMA,
@@ -105,7 +107,7 @@ pub(crate) fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
                 identical: differences.is_empty(),
                 differences: &differences,
                 expected: &expected,
-                lazy: &lazy,
+                ahead: &ahead,
             };
             serde_json::to_string_pretty(&document)? + "\n"
         }
@@ -137,14 +139,16 @@ fn module_file(analysis: &Analysis, name: &str) -> OsString {
     main.map_or_else(|| name.into(), |module| module.file.clone().into())
 }
 
-fn lazy(analysis: &Analysis) -> Vec<Lazy> {
+fn ahead(analysis: &Analysis, state: &TemplateState) -> Vec<Ahead> {
     let planned = analysis.graph.plan(&analysis.options).modules.into_iter();
-    let lazy = planned.filter(|planned| planned.how == How::Lazy && planned.resolved).map(|planned| Lazy {
+    let lazy = planned.filter(|planned| planned.how == How::Lazy && planned.resolved).map(|planned| Ahead {
         module: planned.name,
-        file: planned.location.file.to_string_lossy().into_owned(),
-        line: planned.location.line,
+        file: Some(planned.location.file.to_string_lossy().into_owned()),
+        line: Some(planned.location.line),
     });
-    lazy.collect()
+    let learned = state.learned.iter().filter(|learned| learned.excluded.is_none());
+    let learned = learned.map(|learned| Ahead { module: learned.module.clone(), file: None, line: None });
+    lazy.chain(learned).collect()
 }
 
 fn imports_of(observation: &Observation) -> &str {

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use hr_forkserver::above_streams;
 use hr_forkserver::protocol::{
     Call, ExitStatus, MainModule, Open, Outcome, Payload, ProcessContext, Target, TargetInterpreter,
+    TemplateState,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -83,12 +84,12 @@ fn cold_process(interpreter: &TargetInterpreter, entry: &Entry) -> anyhow::Resul
     report.read(end)
 }
 
-/// Two runs from the template of the program.
+/// Two runs from the template of the program, and that template.
 pub(super) fn warm(
     interpreter: TargetInterpreter,
     target: Target,
     entry: &Entry,
-) -> anyhow::Result<[Observation; 2]> {
+) -> anyhow::Result<([Observation; 2], TemplateState)> {
     let context = ProcessContext {
         argv: interpreter.argv.clone(),
         sys_path: interpreter.sys_path.clone(),
@@ -99,10 +100,11 @@ pub(super) fn warm(
     };
     // What it would say is of no interest here, and would be said of a project that works.
     let mut client = Client::start(Stdio::null())?;
-    client.open(Open { target, interpreter, ignored_modules: Vec::new(), spares: 0, profile: false })?;
+    let state =
+        client.open(Open { target, interpreter, ignored_modules: Vec::new(), spares: 0, profile: false })?;
     let observations = [run(&mut client, &context, entry)?, run(&mut client, &context, entry)?];
     client.close();
-    Ok(observations)
+    Ok((observations, state))
 }
 
 fn run(client: &mut Client, context: &ProcessContext, entry: &Entry) -> anyhow::Result<Observation> {
