@@ -16,6 +16,7 @@ use crate::workspace::Workspace;
 pub(crate) struct Environment {
     folder: PathBuf,
     title: String,
+    minor_version: String,
 }
 
 impl Environment {
@@ -32,7 +33,7 @@ impl Environment {
         let _lock = lock(&state)?;
         let folder = state.join(format!("{purpose}-{}", python.minor_version()));
         let title = format!("{purpose} environment for python {}", python.version);
-        let environment = Self { folder, title };
+        let environment = Self { folder, title, minor_version: python.minor_version() };
         let wanted = wanted(workspace, python, requirements)?;
         let stamp = environment.folder.join("environment.stamp");
         if !fingerprint::is_current(&stamp, &wanted) {
@@ -67,6 +68,11 @@ impl Environment {
     /// Where the environment lies.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where its packages lie.
+    pub(crate) fn site_packages(&self) -> PathBuf {
+        self.folder.join("lib").join(format!("python{}", self.minor_version)).join("site-packages")
     }
 
     /// A program that the environment installed.

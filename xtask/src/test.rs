@@ -6,11 +6,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::cargo::cargo;
+use crate::environment::Environment;
 use crate::lint;
 use crate::process;
 use crate::progress::Progress;
 use crate::pytest::{self, Selection};
-use crate::python;
+use crate::python::{self, Python};
 use crate::wheel;
 use crate::workspace::Workspace;
 
@@ -30,7 +31,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options)
     if let Err(error) = lint::check(workspace, progress, &pythons) {
         failures.push(format!("{error:#}"));
     }
-    let rust = rust_tests(workspace, progress)?;
+    let rust = rust_tests(workspace, progress, &pythons)?;
     closing.extend(rust.kept);
     failures.extend(rust.failure);
     match wheel::build(workspace, progress, &pythons) {
@@ -54,10 +55,17 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options)
     Ok(())
 }
 
-fn rust_tests(workspace: &Workspace, progress: &Progress) -> Result<process::Outcome> {
+/// The newest Python, with the packages that a real application needs, is what the scanner is compared with.
+fn rust_tests(workspace: &Workspace, progress: &Progress, pythons: &[Python]) -> Result<process::Outcome> {
+    let python = pythons.last().context("no Python found")?;
+    let requirements = [workspace.path("fixtures/realapp/requirements.txt")];
+    let realapp = Environment::ensure(workspace, progress, python, "realapp", &requirements)?;
     progress.headline("cargo test");
     let mut command = cargo(workspace, "test");
-    command.args(["--workspace", "--locked", "--no-fail-fast", "--quiet"]);
+    command
+        .args(["--workspace", "--locked", "--no-fail-fast", "--quiet"])
+        .env("HR_TEST_PYTHON", realapp.python())
+        .env("HR_TEST_TREES", realapp.site_packages());
     if std::io::stdout().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");
     }

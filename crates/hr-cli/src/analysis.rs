@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hr_forkserver::protocol;
 use hr_graph::{Interpreter, LocateError, Project, ProjectGraph, ScanOptions, Target};
 
@@ -23,6 +23,33 @@ pub(crate) struct Subject {
     /// Read every file anew, and remember nothing
     #[arg(long)]
     pub(crate) no_cache: bool,
+}
+
+/// Which project to look at, where that is all there is to say.
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    /// A package's name, or the path of a package, project or script
+    #[arg(value_name = "PATH|PACKAGE", default_value = ".")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+}
+
+impl Named {
+    /// Finds, scans, and warns of what cannot be understood.
+    pub(crate) fn analyse(&self) -> anyhow::Result<Analysis> {
+        self.subject.analyse(Some(&self.target))
+    }
+}
+
+/// Whom the output is for.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// For tools
+    Json,
 }
 
 /// A project that was scanned.

@@ -341,18 +341,21 @@ fn read(
     module: ModuleName<'_>,
     target: &hr_imports::Target,
 ) -> std::io::Result<Arc<Scanned>> {
-    let stamp = Stamp::of(&std::fs::metadata(path)?);
     let known = known.filter(|known| known.module == module.name && known.is_package == module.is_package);
-    if let Some(known) = known
-        && known.stamp == stamp
-        && !stamp.is_racy(known.read_ns)
-    {
-        return Ok(Arc::clone(known));
+    if let Some(known) = known {
+        let stamp = Stamp::of(&std::fs::metadata(path)?);
+        if known.stamp == stamp && !stamp.is_racy(known.read_ns) {
+            return Ok(Arc::clone(known));
+        }
     }
+    let file = std::fs::File::open(path)?;
+    let stamp = Stamp::of(&file.metadata()?);
     let read_ns = nanoseconds(SystemTime::now());
     let mut bytes = SPARE.take();
     bytes.clear();
-    std::fs::File::open(path)?.read_to_end(&mut bytes)?;
+    // Room for all of it and a byte more, so that the end is met without asking for its size again.
+    bytes.try_reserve(usize::try_from(stamp.size).unwrap_or(usize::MAX).saturating_add(1))?;
+    file.take(u64::MAX).read_to_end(&mut bytes)?;
     let hash = xxhash_rust::xxh3::xxh3_64(&bytes);
     let found = match known {
         Some(known) if known.hash == hash && known.stamp.size == stamp.size => Arc::clone(&known.found),

@@ -30,11 +30,28 @@ const WORLD_PATCHES: &[&str] = &[
 /// Python normalises, nothing can be named without its name.
 const MARKS: &[&str] = &["import_module", "__import__", "putenv", "gevent", "eventlet"];
 
+/// The lengths of the marks and of `environ`, a bit for each.
+const MARK_LENGTHS: u64 = {
+    let mut lengths = 1 << "environ".len();
+    let mut number = 0;
+    while number < MARKS.len() {
+        lengths |= 1 << MARKS[number].len();
+        number += 1;
+    }
+    lengths
+};
+
 /// Whether this module might find anything in a text whose identifiers are all ASCII.
 pub(crate) fn may_occur_in(text: &str) -> bool {
     MARKS.iter().any(|mark| memchr::memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
         || memchr::memmem::find_iter(text.as_bytes(), "environ")
             .any(|at| may_write(&text.as_bytes()[at + "environ".len()..]))
+}
+
+/// Whether a word of this length might be a mark.
+#[inline]
+pub(crate) fn may_be_mark(length: usize) -> bool {
+    length < 64 && MARK_LENGTHS >> length & 1 == 1
 }
 
 /// Whether this module might find anything because of an identifier in plain code, given what follows it.
@@ -44,6 +61,17 @@ pub(crate) fn is_mark(word: &[u8], after: &[u8]) -> bool {
         Some(b'i' | b'_' | b'p' | b'g' | b'e') => MARKS.iter().any(|mark| word == mark.as_bytes()),
         _ => false,
     }
+}
+
+/// Whether giving another name to this path, or to something in it, hides what this module looks for behind a name that
+/// is none of the marks.
+pub(crate) fn may_hide_in(path: &str) -> bool {
+    path.split('.').any(|word| word == "environ" || MARKS.contains(&word))
+}
+
+/// Whether a path leads into a package that patches the standard library with functions of any name.
+pub(crate) fn leads_to_patches(path: &str) -> bool {
+    path.split('.').any(|word| word == "gevent" || word == "eventlet")
 }
 
 /// Whether what follows the word `environ` could be a write to it, or give it another name.
@@ -95,11 +123,13 @@ pub(crate) fn understand_call(
     context: Context,
 ) -> Option<Meaning> {
     let path = names.path(&call.func)?;
+    let import = |(module, names): (String, Vec<ImportedName>)| {
+        let form = Form::Call(names);
+        is_dotted_name(&module).then_some(Meaning::Import(Import { module, form, location, context }))
+    };
     match path.as_str() {
-        "importlib.import_module" => import_module(call, module, location, context).map(Meaning::Import),
-        "__import__" | "builtins.__import__" | "importlib.__import__" => {
-            dunder_import(call, module, location, context).map(Meaning::Import)
-        }
+        "importlib.import_module" => import(import_module(call, module)?),
+        "__import__" | "builtins.__import__" | "importlib.__import__" => import(dunder_import(call, module)?),
         "os.environ.setdefault" | "os.putenv" | "os.environ.update" | "os.environ.__setitem__"
             if !context.in_function =>
         {
@@ -169,12 +199,7 @@ fn environment_call(
 }
 
 /// `importlib.import_module("x")`, or `(".x", package)` where the package can be told.
-fn import_module(
-    call: &ExprCall,
-    module: ModuleName<'_>,
-    location: Location,
-    context: Context,
-) -> Option<Import> {
+fn import_module(call: &ExprCall, module: ModuleName<'_>) -> Option<(String, Vec<ImportedName>)> {
     let name = constant(call.arguments.find_argument_value("name", 0)?)?;
     let relative = name.trim_start_matches('.');
     let level = u32::try_from(name.len() - relative.len()).ok()?;
@@ -184,7 +209,7 @@ fn import_module(
         let package = package_of(call.arguments.find_argument_value("package", 1)?, module)?;
         resolve_in_package(&package, level, Some(relative))?
     };
-    is_dotted_name(&module).then_some(Import { module, form: Form::Call(Vec::new()), location, context })
+    Some((module, Vec::new()))
 }
 
 /// The package an expression names: a literal, or one of the usual ways to say "mine".
@@ -218,12 +243,7 @@ fn package_of(expr: &Expr, module: ModuleName<'_>) -> Option<String> {
 }
 
 /// `__import__(name, globals, locals, fromlist, level)`.
-fn dunder_import(
-    call: &ExprCall,
-    module: ModuleName<'_>,
-    location: Location,
-    context: Context,
-) -> Option<Import> {
+fn dunder_import(call: &ExprCall, module: ModuleName<'_>) -> Option<(String, Vec<ImportedName>)> {
     let name = constant(call.arguments.find_argument_value("name", 0)?)?;
     let level = match call.arguments.find_argument_value("level", 4) {
         None => 0,
@@ -236,7 +256,7 @@ fn dunder_import(
         Some(Expr::Tuple(tuple)) => literal_names(&tuple.elts),
         _ => Vec::new(),
     };
-    is_dotted_name(&module).then_some(Import { module, form: Form::Call(names), location, context })
+    Some((module, names))
 }
 
 fn literal_names(elements: &[Expr]) -> Vec<ImportedName> {

@@ -9,40 +9,52 @@ use ruff_text_size::Ranged;
 
 use crate::calls::{self, Meaning};
 use crate::condition::{self, Basis, Verdict};
-use crate::import::{Branch, Context, Form, Import, ImportedName, UnresolvedRelative};
+use crate::import::{Branch, Context, Form, Import, ImportedName};
 use crate::names::Names;
 use crate::position::Positions;
 use crate::target::{ModuleName, Target};
 use crate::{FileImports, import::Location};
 
+/// What is known of a text beside its tree.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) module: ModuleName<'a>,
+    pub(crate) target: &'a Target,
+    pub(crate) positions: &'a Positions<'a>,
+}
+
 /// Collects from the statements of one file into `found`.
-pub(crate) fn collect(
-    body: &[Stmt],
-    module: ModuleName<'_>,
-    target: &Target,
-    positions: &Positions<'_>,
-    with_expressions: bool,
-    found: &mut FileImports,
-) {
-    let mut collector = Collector {
-        module,
-        target,
-        positions,
-        with_expressions,
-        names: Names::default(),
-        context: Context::default(),
-        calls: Vec::new(),
-        assignments: Vec::new(),
-        found,
-    };
+pub(crate) fn collect(body: &[Stmt], source: Source<'_>, with_expressions: bool, found: &mut FileImports) {
+    let mut collector = Collector { with_expressions, ..Collector::new(source, found) };
     collector.visit_body(body);
     collector.understand();
+    sort(found);
+}
+
+/// Collects from the expressions of statements without imports, given what surrounds them and what the file's names
+/// stand for. Gives the names back. The result is to be [sorted](sort) at last.
+pub(crate) fn collect_expressions(
+    body: &[Stmt],
+    source: Source<'_>,
+    context: Context,
+    names: Names,
+    found: &mut FileImports,
+) -> Names {
+    let mut collector = Collector { names, context, ..Collector::new(source, found) };
+    collector.visit_body(body);
+    collector.understand();
+    collector.names
+}
+
+/// Puts everything found into source order.
+pub(crate) fn sort(found: &mut FileImports) {
+    found.imports.sort_by_key(|import| import.location);
+    found.environment.sort_by_key(|write| write.location);
+    found.patches.sort_by_key(|patch| patch.location);
 }
 
 struct Collector<'a, 'f> {
-    module: ModuleName<'a>,
-    target: &'a Target,
-    positions: &'a Positions<'a>,
+    source: Source<'a>,
     /// Whether expressions are worth a visit; they are not in most files.
     with_expressions: bool,
     names: Names,
@@ -52,7 +64,19 @@ struct Collector<'a, 'f> {
     found: &'f mut FileImports,
 }
 
-impl<'a> Collector<'a, '_> {
+impl<'a, 'f> Collector<'a, 'f> {
+    fn new(source: Source<'a>, found: &'f mut FileImports) -> Self {
+        Self {
+            source,
+            with_expressions: true,
+            names: Names::default(),
+            context: Context::default(),
+            calls: Vec::new(),
+            assignments: Vec::new(),
+            found,
+        }
+    }
+
     /// Visits something with a context of its own.
     fn within(&mut self, change: impl FnOnce(&mut Context), visit: impl FnOnce(&mut Self)) {
         let outer = self.context;
@@ -67,14 +91,14 @@ impl<'a> Collector<'a, '_> {
     }
 
     fn conditional(&mut self, test: &'a Expr, body: &'a [Stmt], clauses: &'a [ElifElseClause]) {
-        let first = condition::evaluate(test, &self.names, self.target);
+        let first = condition::evaluate(test, &self.names, self.source.target);
         self.visit_expr(test);
         self.branch(first, body);
         let outer = self.context;
         enter(&mut self.context, first.negated());
         for clause in clauses {
             if let Some(test) = &clause.test {
-                let verdict = condition::evaluate(test, &self.names, self.target);
+                let verdict = condition::evaluate(test, &self.names, self.source.target);
                 self.visit_expr(test);
                 self.branch(verdict, &clause.body);
                 enter(&mut self.context, verdict.negated());
@@ -123,30 +147,21 @@ impl<'a> Collector<'a, '_> {
     }
 
     fn import(&mut self, statement: &StmtImport) {
-        let location = self.positions.of(statement.start());
+        let location = self.source.positions.of(statement.start());
         for Alias { name, asname, .. } in &statement.names {
             if name.is_empty() {
                 continue; // what recovery from a syntax error leaves behind
             }
-            if let Some(alias) = asname {
-                self.names.bind(alias, name.to_string());
-            } else {
-                let top = name.split('.').next().unwrap_or(name);
-                self.names.bind(top, top.to_owned());
-            }
-            let alias = asname.as_ref().map(ToString::to_string);
+            let form = Form::Module { alias: asname.as_ref().map(ToString::to_string) };
             let context = self.statement_context(statement.is_lazy);
-            self.found.imports.push(Import {
-                module: name.to_string(),
-                form: Form::Module { alias },
-                location,
-                context,
-            });
+            let import = Import { module: name.to_string(), form, location, context };
+            self.names.bind_import(&import);
+            self.found.imports.push(import);
         }
     }
 
     fn import_from(&mut self, statement: &StmtImportFrom) {
-        let location = self.positions.of(statement.start());
+        let location = self.source.positions.of(statement.start());
         let context = self.statement_context(statement.is_lazy);
         let written = statement.module.as_ref().map_or("", |module| module.as_str());
         let names: Vec<ImportedName> = statement
@@ -161,26 +176,14 @@ impl<'a> Collector<'a, '_> {
         if statement.level == 0 && written.is_empty() {
             return;
         }
-        let module = if statement.level == 0 {
-            written.to_owned()
-        } else if let Some(module) = self.module.resolve_relative(statement.level, Some(written)) {
-            module
-        } else {
-            let dots = ".".repeat(statement.level as usize);
-            let written = format!("{dots}{written}");
-            self.found.unresolved.push(UnresolvedRelative { written, names, location, context });
-            return;
-        };
-        for name in &names {
-            if name.name != "*" {
-                self.names.bind(name.alias.as_ref().unwrap_or(&name.name), format!("{module}.{}", name.name));
+        let written = written.to_owned();
+        match Import::from_statement(self.source.module, statement.level, written, names, location, context) {
+            Ok(import) => {
+                self.names.bind_import(&import);
+                self.found.imports.push(import);
             }
+            Err(unresolved) => self.found.unresolved.push(unresolved),
         }
-        let form = match names.as_slice() {
-            [only] if only.name == "*" => Form::Star,
-            _ => Form::Names(names),
-        };
-        self.found.imports.push(Import { module, form, location, context });
     }
 
     fn statement_context(&self, is_lazy: bool) -> Context {
@@ -191,7 +194,7 @@ impl<'a> Collector<'a, '_> {
         if let Expr::Subscript(subscript) = target
             && !self.context.in_function
         {
-            let location = self.positions.of(statement.start());
+            let location = self.source.positions.of(statement.start());
             self.assignments.push((subscript, value, location, self.context));
         }
     }
@@ -199,8 +202,8 @@ impl<'a> Collector<'a, '_> {
     /// Gives the noted calls and assignments their meaning.
     fn understand(&mut self) {
         for (call, context) in std::mem::take(&mut self.calls) {
-            let location = self.positions.of(call.start());
-            match calls::understand_call(call, &self.names, self.module, location, context) {
+            let location = self.source.positions.of(call.start());
+            match calls::understand_call(call, &self.names, self.source.module, location, context) {
                 Some(Meaning::Import(import)) => self.found.imports.push(import),
                 Some(Meaning::Environment(writes)) => self.found.environment.extend(writes),
                 Some(Meaning::Patch(patch)) => self.found.patches.push(patch),
@@ -216,9 +219,6 @@ impl<'a> Collector<'a, '_> {
                 context,
             ));
         }
-        self.found.imports.sort_by_key(|import| import.location);
-        self.found.environment.sort_by_key(|write| write.location);
-        self.found.patches.sort_by_key(|patch| patch.location);
     }
 }
 
@@ -283,7 +283,7 @@ impl<'a> Visitor<'a> for Collector<'a, '_> {
                 self.conditional(&conditional.test, &conditional.body, &conditional.elif_else_clauses);
             }
             Stmt::While(repeat) => {
-                let verdict = condition::evaluate(&repeat.test, &self.names, self.target);
+                let verdict = condition::evaluate(&repeat.test, &self.names, self.source.target);
                 self.visit_expr(&repeat.test);
                 // Only a test that is false from the start says anything; `else` runs when it is.
                 if verdict.value == Some(false) {

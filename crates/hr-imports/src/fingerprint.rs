@@ -1,11 +1,11 @@
 //! A hash of a file's code that comments and formatting do not change, unless they move a line of code.
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use ruff_python_ast::token::{TokenKind, Tokens};
 use ruff_text_size::Ranged;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::position::Positions;
 
@@ -21,96 +21,92 @@ pub struct Fingerprint {
     pub docstrings: u64,
 }
 
-/// Collects the significant text of a file in a form that only code determines.
-#[derive(Default)]
+/// Takes in the significant text of a file, in a form that only code determines.
+///
+/// Each step multiplies two 64-bit numbers, one of which depends on all that came before, and folds the 128-bit product,
+/// as wyhash does (<https://github.com/wangyi-fudan/wyhash>): tokens are short, and collecting them for a hash of the
+/// whole takes several times as long.
 pub(crate) struct Digest {
-    code: Vec<u8>,
-    docstrings: Vec<u8>,
-    /// That of the last token.
-    line: u32,
+    code: u64,
+    docstrings: u64,
 }
 
-/// Marks that no token's text begins with.
-const LINE: &[u8] = b"\n#";
-const NEWLINE: &[u8] = b"\n;";
-const INDENT: &[u8] = b"\n>";
-const DEDENT: &[u8] = b"\n<";
-const DOCSTRING: &[u8] = b"\n\"";
+/// Digits of pi, without meaning.
+const SEED: u64 = 0x243f_6a88_85a3_08d3;
+const TOKEN: u64 = 0x1319_8a2e_0370_7344;
+const NEWLINE: u64 = 0xa409_3822_299f_31d0;
+const INDENT: u64 = 0x082e_fa98_ec4e_6c89;
+const DEDENT: u64 = 0x4528_21e6_38d0_1377;
+const DOCSTRING: u64 = 0xbe54_66cf_34e9_0c6c;
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self { code: SEED, docstrings: SEED }
+    }
+}
 
 impl Digest {
-    /// An empty one, in the memory of the last one that this thread has finished: the text of a file is long, and
-    /// fetching as much memory for each file would take longer than to read it.
-    pub(crate) fn new() -> Self {
-        SPARE.take()
+    /// Adds a token of a text.
+    #[inline]
+    pub(crate) fn token(&mut self, line: u32, whole: &[u8], range: Range<usize>) {
+        let length = range.len();
+        let place = u64::from(line) << 32 | length as u64;
+        let first = match whole[range.start..].first_chunk::<8>() {
+            // Most tokens are short, and reading a fixed number of bytes is a single instruction.
+            Some(eight) if length.wrapping_sub(1) < 8 => {
+                u64::from_le_bytes(*eight) & (u64::MAX >> (64 - 8 * length))
+            }
+            _ => self.first_of(&whole[range]),
+        };
+        self.code = fold(self.code ^ first, place ^ TOKEN);
     }
 
-    /// Adds a token of a text.
-    pub(crate) fn token(&mut self, line: u32, whole: &str, range: Range<usize>) {
-        if line != self.line {
-            self.line = line;
-            self.code.extend_from_slice(LINE);
-            self.code.extend_from_slice(&line.to_le_bytes());
-        }
-        let length = range.len();
-        match whole.as_bytes()[range.start..].first_chunk::<8>() {
-            // Most tokens are short, and copying a fixed number of bytes is a single instruction.
-            Some(eight) if length < 8 => {
-                let end = self.code.len() + length + 1;
-                let token = u64::from_le_bytes(*eight) & ((1 << (8 * length)) - 1);
-                self.code.extend_from_slice(&token.to_le_bytes());
-                self.code.truncate(end);
+    /// What stands for a token that is not short: all of it, after part of a longer one was taken in already.
+    #[inline(never)]
+    fn first_of(&mut self, text: &[u8]) -> u64 {
+        match (text.len(), text.first_chunk::<8>(), text.last_chunk::<8>()) {
+            (..=16, Some(first), Some(last)) => {
+                self.code = fold(self.code ^ u64::from_le_bytes(*last), SEED);
+                u64::from_le_bytes(*first)
             }
-            _ => {
-                self.code.extend_from_slice(&whole.as_bytes()[range]);
-                self.code.push(0);
-            }
+            // At the end of the text.
+            (..8, ..) => text.iter().rev().fold(0, |packed, byte| packed << 8 | u64::from(*byte)),
+            _ => xxh3_64(text),
         }
     }
 
     pub(crate) fn docstring(&mut self, line: u32, text: &str) {
-        self.code.extend_from_slice(DOCSTRING);
-        self.docstrings.extend_from_slice(&line.to_le_bytes());
-        self.docstrings.extend_from_slice(text.as_bytes());
-        self.docstrings.push(0);
+        self.code = fold(self.code, DOCSTRING);
+        self.docstrings = fold(self.docstrings ^ xxh3_64(text.as_bytes()), u64::from(line) ^ DOCSTRING);
     }
 
     pub(crate) fn newline(&mut self) {
-        self.code.extend_from_slice(NEWLINE);
+        self.code = fold(self.code, NEWLINE);
     }
 
     pub(crate) fn indent(&mut self) {
-        self.code.extend_from_slice(INDENT);
+        self.code = fold(self.code, INDENT);
     }
 
     pub(crate) fn dedent(&mut self) {
-        self.code.extend_from_slice(DEDENT);
+        self.code = fold(self.code, DEDENT);
     }
 
-    pub(crate) fn finish(mut self) -> Fingerprint {
-        let fingerprint = Fingerprint {
-            code: xxhash_rust::xxh3::xxh3_64(&self.code),
-            docstrings: xxhash_rust::xxh3::xxh3_64(&self.docstrings),
-        };
-        if self.code.capacity() <= LARGEST_SPARE {
-            self.code.clear();
-            self.docstrings.clear();
-            self.line = 0;
-            SPARE.set(self);
-        }
-        fingerprint
+    pub(crate) fn finish(&self) -> Fingerprint {
+        Fingerprint { code: fold(self.code, SEED), docstrings: fold(self.docstrings, SEED) }
     }
 }
 
-/// Memory of more bytes than this is given back.
-const LARGEST_SPARE: usize = 4 << 20;
-
-thread_local! {
-    static SPARE: Cell<Digest> = Cell::default();
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "both halves are taken")]
+fn fold(one: u64, other: u64) -> u64 {
+    let product = u128::from(one) * u128::from(other);
+    (product >> 64) as u64 ^ product as u64
 }
 
 /// The fingerprint of a parsed text.
 pub(crate) fn of_tokens(text: &str, tokens: &Tokens, positions: &Positions<'_>) -> Fingerprint {
-    let mut digest = Digest::new();
+    let mut digest = Digest::default();
     let mut lines = positions.lines();
     let significant: Vec<_> = tokens
         .iter()
@@ -141,12 +137,12 @@ pub(crate) fn of_tokens(text: &str, tokens: &Tokens, positions: &Positions<'_>) 
                 // One token for the whole literal: blanks inside of it count, as they may be text.
                 let last = end_of_interpolated(&significant, index);
                 let range = token.range().cover(significant[last].range());
-                digest.token(lines.at(token.start()), text, range.to_std_range());
+                digest.token(lines.at(token.start()), text.as_bytes(), range.to_std_range());
                 index = last;
                 at_start = false;
             }
             _ => {
-                digest.token(lines.at(token.start()), text, token.range().to_std_range());
+                digest.token(lines.at(token.start()), text.as_bytes(), token.range().to_std_range());
                 at_start = false;
             }
         }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::target::ModuleName;
+
 /// A place in a source file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Location {
@@ -52,6 +54,30 @@ pub struct ImportedName {
 }
 
 impl Import {
+    /// What a `from` statement comes to, given its dots and the module named after them.
+    pub(crate) fn from_statement(
+        importer: ModuleName<'_>,
+        level: u32,
+        written: String,
+        names: Vec<ImportedName>,
+        location: Location,
+        context: Context,
+    ) -> Result<Self, UnresolvedRelative> {
+        let module = if level == 0 {
+            written
+        } else if let Some(module) = importer.resolve_relative(level, Some(&written)) {
+            module
+        } else {
+            let written = format!("{}{written}", ".".repeat(level as usize));
+            return Err(UnresolvedRelative { written, names, location, context });
+        };
+        let form = match names.as_slice() {
+            [only] if only.name == "*" => Form::Star,
+            _ => Form::Names(names),
+        };
+        Ok(Self { module, form, location, context })
+    }
+
     /// The names taken from the module; empty for `import module` and for a star.
     pub fn names(&self) -> &[ImportedName] {
         match &self.form {

@@ -1,31 +1,38 @@
 //! What the names of one file stand for, as far as its own imports tell.
 
-use std::collections::HashMap;
-
 use ruff_python_ast::Expr;
+use rustc_hash::FxHashMap;
+
+use crate::import::{Form, Import};
 
 /// Local names bound by imports, and the dotted paths they stand for: `np` is `numpy`, `TC` is `typing.TYPE_CHECKING`.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    bound: HashMap<String, String>,
-    /// The names in the order in which they were bound, however often.
-    order: Vec<String>,
+    bound: FxHashMap<String, String>,
 }
 
 impl Names {
-    pub(crate) fn bind(&mut self, local: &str, path: String) {
+    /// Binds what an import statement binds.
+    pub(crate) fn bind_import(&mut self, import: &Import) {
+        let module = &import.module;
+        match &import.form {
+            Form::Module { alias: Some(alias) } => self.bind(alias, module.clone()),
+            Form::Module { alias: None } => {
+                let top = top_level(module);
+                self.bind(top, top.to_owned());
+            }
+            Form::Names(names) => {
+                for name in names.iter().filter(|name| name.name != "*") {
+                    let local = name.alias.as_ref().unwrap_or(&name.name);
+                    self.bind(local, format!("{module}.{}", name.name));
+                }
+            }
+            Form::Star | Form::Call(_) => {}
+        }
+    }
+
+    fn bind(&mut self, local: &str, path: String) {
         self.bound.insert(local.to_owned(), path);
-        self.order.push(local.to_owned());
-    }
-
-    /// How many times a name was bound so far.
-    pub(crate) fn count(&self) -> usize {
-        self.order.len()
-    }
-
-    /// Whether a name that occurs in `source` was bound after the first `count` ones.
-    pub(crate) fn bound_since(&self, count: usize, source: &str) -> bool {
-        self.order[count..].iter().any(|name| source.contains(name.as_str()))
     }
 
     /// Whether a name that occurs in `source` was bound to something that ends otherwise: by `as`, or as an attribute.
@@ -59,4 +66,20 @@ impl Names {
             _ => None,
         }
     }
+}
+
+/// Whether an import statement binds a name that occurs in `source`.
+pub(crate) fn binds_anything_in(import: &Import, source: &str) -> bool {
+    match &import.form {
+        Form::Module { alias: Some(alias) } => source.contains(alias.as_str()),
+        Form::Module { alias: None } => source.contains(top_level(&import.module)),
+        Form::Names(names) => {
+            names.iter().any(|name| source.contains(name.alias.as_ref().unwrap_or(&name.name).as_str()))
+        }
+        Form::Star | Form::Call(_) => false,
+    }
+}
+
+fn top_level(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
 }

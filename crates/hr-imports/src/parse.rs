@@ -5,6 +5,7 @@ use ruff_python_ast::{Mod, PySourceType, PythonVersion};
 use ruff_python_parser::{ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::Ranged;
 
+use crate::collect::Source;
 use crate::import::{Location, Problem};
 use crate::position::Positions;
 use crate::target::{ModuleName, Target};
@@ -36,7 +37,8 @@ fn walk(text: &str, parsed: &Parsed<Mod>, module: ModuleName<'_>, target: &Targe
     if let Mod::Module(tree) = parsed.syntax() {
         // Identifiers are compared after normalisation, so text beyond ASCII may spell them in other letters.
         let with_expressions = !text.is_ascii() || calls::may_occur_in(text);
-        collect::collect(&tree.body, module, target, &positions, with_expressions, &mut found);
+        let source = Source { module, target, positions: &positions };
+        collect::collect(&tree.body, source, with_expressions, &mut found);
     }
     for error in parsed.errors() {
         let location = positions.of(error.location.start());

@@ -9,14 +9,22 @@ use crate::import::Location;
 pub(crate) struct Positions<'a> {
     text: &'a str,
     index: LineIndex,
+    /// What offsets are counted from.
+    base: TextSize,
 }
 
 impl<'a> Positions<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, index: LineIndex::from_source_text(text) }
+        Self { text, index: LineIndex::from_source_text(text), base: TextSize::new(0) }
+    }
+
+    /// The same table for offsets from another place than the beginning of the text.
+    pub(crate) fn counted_from(self, base: TextSize) -> Self {
+        Self { base, ..self }
     }
 
     pub(crate) fn of(&self, offset: TextSize) -> Location {
+        let offset = self.base + offset;
         let line = self.index.line_index(offset);
         let start = usize::from(self.index.line_start(line, self.text));
         let before = self.text.get(start..usize::from(offset)).unwrap_or_default();

@@ -79,11 +79,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options)
     let scratch = tempfile::tempdir().context("cannot create a temporary folder")?;
     let source = match &options.tree {
         Some(tree) => tree.clone(),
-        None => environment
-            .folder()
-            .join("lib")
-            .join(format!("python{}", python.minor_version()))
-            .join("site-packages"),
+        None => environment.site_packages(),
     };
     // Outside of the repository, whose .gitignore covers the environments, and without anything but Python source.
     let tree = scratch.path().join("tree");

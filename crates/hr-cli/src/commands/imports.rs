@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use hr_graph::{Kind, Usage};
 use serde::Serialize;
 
-use crate::analysis::{Analysis, Subject, print};
+use crate::analysis::{Analysis, Format, Named, print};
 
 /// Version of the JSON output; raised when a field changes its meaning or goes away.
 const SCHEMA: u32 = 1;
@@ -16,24 +16,14 @@ const SCHEMA: u32 = 1;
 /// List the modules a project imports, in the order in which a template would import them.
 #[derive(Debug, Args)]
 pub(crate) struct Imports {
-    /// A package's name, or the path of a package, project or script
-    #[arg(value_name = "PATH|PACKAGE", default_value = ".")]
-    target: String,
+    #[command(flatten)]
+    project: Named,
     /// Also list the standard library's modules and the project's own
     #[arg(long)]
     all: bool,
-    /// For people, or for tools
+    /// What to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    #[command(flatten)]
-    subject: Subject,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 /// The JSON output.
@@ -73,7 +63,7 @@ struct Problem {
 
 /// Prints the list.
 pub(crate) fn run(arguments: &Imports) -> anyhow::Result<ExitCode> {
-    let analysis = arguments.subject.analyse(Some(&arguments.target))?;
+    let analysis = arguments.project.analyse()?;
     let usages: Vec<Usage> = analysis
         .graph
         .usages(&analysis.options)

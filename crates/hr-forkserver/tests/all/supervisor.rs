@@ -77,7 +77,7 @@ impl Supervisor {
         let template = self.finish(build);
         // The last fallback was told to end, and ends in its own time.
         self.until(|tree, _| {
-            (tree.sources().filter(|(source, ..)| !is_output(*source)).count() == 2).then_some(())
+            (tree.sources().filter(|(source, ..)| !is_of_the_tree(*source)).count() == 2).then_some(())
         });
         template
     }
@@ -130,8 +130,8 @@ impl Drop for Supervisor {
     }
 }
 
-fn is_output(source: Source) -> bool {
-    matches!(source, Source::Output(_))
+fn is_of_the_tree(source: Source) -> bool {
+    matches!(source, Source::Output(_) | Source::Notes)
 }
 
 pub(crate) fn launch() -> Launch {

@@ -1,12 +1,14 @@
-//! Whether the content of an f-string is plain: expressions without quotes of the string's own kind, without
-//! backslashes and comments, as every version of Python since 3.6 accepts it.
+//! Whether the content of an f-string is plain: expressions without backslashes, comments, and what would have ended the
+//! string, as every version of Python since 3.6 accepts it.
 
 use super::grammar::Grammar;
 use super::lexer::check_escape;
 use super::token::{InDoubt, Sure};
 
-/// Checks what stands between the quotes.
-pub(super) fn check(content: &str, quote: u8, is_raw: bool) -> Sure<()> {
+/// Checks what stands between the quotes, single ones or triple ones.
+pub(super) fn check(content: &str, quote: u8, is_triple: bool, is_raw: bool) -> Sure<()> {
+    // What may not stand in expressions: no byte at all, where only three quotes end the string.
+    let quote = if is_triple { 0 } else { quote };
     let bytes = content.as_bytes();
     let mut position = 0;
     while let Some(&byte) = bytes.get(position) {
@@ -40,11 +42,10 @@ fn field(content: &str, start: usize, quote: u8, is_nested: bool) -> Sure<usize>
             b')' | b']' => depth = depth.checked_sub(1).ok_or(InDoubt)?,
             b'}' if depth > 0 => depth -= 1,
             b'}' => break,
-            // As for the latter: comparisons are rare in here, and in doubt.
-            b':' | b'=' if depth == 0 => break,
-            b'!' if depth == 0 && bytes.get(position + 1) != Some(&b'=') => break,
-            b'!' => position += 1,
-            b'\\' | b'#' | b'\n' => return Err(InDoubt),
+            // Comparisons, and what `=` ends otherwise.
+            b'=' | b'!' | b'<' | b'>' if bytes.get(position + 1) == Some(&b'=') => position += 1,
+            b':' | b'=' | b'!' if depth == 0 => break,
+            b'\\' | b'#' => return Err(InDoubt),
             b'"' | b'\'' if byte == quote => return Err(InDoubt),
             b'"' | b'\'' => {
                 let rest = &bytes[position + 1..];
@@ -61,7 +62,7 @@ fn field(content: &str, start: usize, quote: u8, is_nested: bool) -> Sure<usize>
         }
         position += 1;
     }
-    Grammar::check_expression(&content[start..position])?;
+    Grammar::check_expressions(&content[start..position])?;
     if bytes[position] == b'=' {
         // Shows the expression, too.
         position += 1;

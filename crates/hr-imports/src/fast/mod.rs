@@ -9,7 +9,9 @@
 mod bytes;
 mod grammar;
 mod interpolated;
+mod keywords;
 mod lexer;
+mod marked;
 mod scope;
 mod statements;
 mod token;

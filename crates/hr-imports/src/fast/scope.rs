@@ -80,6 +80,15 @@ impl Scope {
         self.frames.pop();
     }
 
+    /// Whether names are needed to tell the context of a statement here.
+    pub(super) fn asks_for_names(&self) -> bool {
+        self.frames.iter().any(|frame| match frame {
+            Frame::Function => false,
+            Frame::Loop(test) => test.verdict.is_none(),
+            Frame::Conditional { tests, .. } => tests.iter().any(|test| test.verdict.is_none()),
+        })
+    }
+
     /// The context of a statement here.
     pub(super) fn context(&mut self, text: &str, names: &Names, target: &Target) -> Sure<Context> {
         let mut context = Context::default();

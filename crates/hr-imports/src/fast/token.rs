@@ -1,18 +1,21 @@
 //! Tokens of the fast path.
 
 /// What a token is. Operators that the grammar treats alike share a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
+    // What has no text of its own comes first.
+    /// What only the full lexer can tell. No rule accepts it, so whatever meets it is in doubt.
+    Doubt,
+    Newline,
+    Indent,
+    Dedent,
+    End,
     Name,
     Number,
     String,
     Bytes,
     /// An f-string: never a docstring.
     Interpolated,
-    Newline,
-    Indent,
-    Dedent,
-    End,
     LeftParen,
     RightParen,
     LeftBracket,
@@ -34,6 +37,8 @@ pub(super) enum Kind {
     /// `+` and `-`, which may also stand before an operand.
     Sign,
     Tilde,
+    /// `|`, which also stands between patterns.
+    Pipe,
     /// The binary operators that are not listed above.
     Binary,
     /// `<`, `==`, ...
@@ -79,67 +84,9 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The keyword that a word is, or a name. By its length first, as most words are names.
-    pub(super) fn of_word(word: &[u8]) -> Self {
-        match word.len() {
-            2 => match word {
-                b"as" => Self::As,
-                b"if" => Self::If,
-                b"in" => Self::In,
-                b"is" => Self::Is,
-                b"or" => Self::Or,
-                _ => Self::Name,
-            },
-            3 => match word {
-                b"and" => Self::And,
-                b"def" => Self::Def,
-                b"del" => Self::Del,
-                b"for" => Self::For,
-                b"not" => Self::Not,
-                b"try" => Self::Try,
-                _ => Self::Name,
-            },
-            4 => match word {
-                b"None" => Self::None,
-                b"True" => Self::True,
-                b"elif" => Self::Elif,
-                b"else" => Self::Else,
-                b"from" => Self::From,
-                b"pass" => Self::Pass,
-                b"with" => Self::With,
-                _ => Self::Name,
-            },
-            5 => match word {
-                b"False" => Self::False,
-                b"async" => Self::Async,
-                b"await" => Self::Await,
-                b"break" => Self::Break,
-                b"class" => Self::Class,
-                b"raise" => Self::Raise,
-                b"while" => Self::While,
-                b"yield" => Self::Yield,
-                _ => Self::Name,
-            },
-            6 => match word {
-                b"assert" => Self::Assert,
-                b"except" => Self::Except,
-                b"global" => Self::Global,
-                b"import" => Self::Import,
-                b"lambda" => Self::Lambda,
-                b"return" => Self::Return,
-                _ => Self::Name,
-            },
-            7 => match word {
-                b"finally" => Self::Finally,
-                _ => Self::Name,
-            },
-            8 => match word {
-                b"continue" => Self::Continue,
-                b"nonlocal" => Self::Nonlocal,
-                _ => Self::Name,
-            },
-            _ => Self::Name,
-        }
+    /// Whether it stands for text in the source, rather than for the shape of its lines.
+    pub(super) fn has_text(self) -> bool {
+        self > Self::End
     }
 }
 
@@ -157,6 +104,12 @@ pub(super) struct Token {
 impl Token {
     pub(super) fn text(self, whole: &str) -> &str {
         &whole[self.range()]
+    }
+
+    /// Whether this is its text. Most words differ in length already.
+    #[inline]
+    pub(super) fn is(self, whole: &str, text: &str) -> bool {
+        (self.end - self.start) as usize == text.len() && self.text(whole) == text
     }
 
     pub(super) fn range(self) -> std::ops::Range<usize> {

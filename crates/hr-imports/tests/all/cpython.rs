@@ -1,7 +1,8 @@
-//! The same imports as Python's own parser finds, in every file of the standard library and of whatever is installed.
+//! The same imports as Python's own parser finds, in every file of the standard library and of the installed packages that
+//! `HR_TEST_TREES` lists: `cargo xtask test` has it list what fixtures/realapp needs.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use hr_imports::{FileImports, Form, ModuleName, Target, scan_bytes};
@@ -34,13 +35,17 @@ fn python_itself_finds_the_same_imports() {
     let target = Target { version: (3, minor), ..Target::default() };
     let mut trees = vec![library];
     trees.extend(installed().iter().map(|tree| tree.to_string_lossy().into_owned()));
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/imports.py");
-    let mut arguments = vec![script];
-    arguments.extend(trees.iter().map(String::as_str));
-    let answers = ask(&python, &arguments);
+    // Python takes its time, so it looks at all trees at once.
+    let answers: Vec<String> = std::thread::scope(|scope| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/imports.py");
+        let python = &python;
+        let asked: Vec<_> =
+            trees.iter().map(|tree| scope.spawn(move || ask(python, &[script, tree]))).collect();
+        asked.into_iter().map(|answer| answer.join().expect("an answer")).collect()
+    });
 
     let (mut compared, mut differences) = (0, BTreeMap::new());
-    for line in answers.lines() {
+    for line in answers.iter().flat_map(|answer| answer.lines()) {
         let answer: Answer = serde_json::from_str(line).expect("an answer");
         if EXCEPTIONS.iter().any(|(end, _)| answer.path.ends_with(end)) {
             continue;
@@ -91,19 +96,14 @@ fn statements(found: &FileImports) -> Vec<Statement> {
     statements
 }
 
-/// The site-packages of the environments that `cargo xtask` has made, and what `HR_TEST_TREES` lists.
+/// The directories of installed packages that `HR_TEST_TREES` lists.
 fn installed() -> Vec<PathBuf> {
-    let environments = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/xtask");
-    let mut found: Vec<PathBuf> =
-        std::env::var_os("HR_TEST_TREES").iter().flat_map(std::env::split_paths).collect();
-    for environment in std::fs::read_dir(environments).into_iter().flatten().flatten() {
-        let library = environment.path().join("lib");
-        for python in std::fs::read_dir(library).into_iter().flatten().flatten() {
-            found.push(python.path().join("site-packages"));
-        }
-    }
-    found.retain(|tree| tree.is_dir());
-    found
+    let trees = std::env::var_os("HR_TEST_TREES");
+    trees
+        .iter()
+        .flat_map(std::env::split_paths)
+        .inspect(|tree| assert!(tree.is_dir(), "{}", tree.display()))
+        .collect()
 }
 
 fn ask(python: &std::ffi::OsStr, arguments: &[&str]) -> String {

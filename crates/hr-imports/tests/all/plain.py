@@ -99,3 +99,31 @@ if a == 1 \
     def g(): import inner
     with open(f) as h: pass
 """Not the last"""; x = 1
+
+import importlib, os
+from importlib import import_module
+
+def plugins(kind):
+    match kind:
+        case "a" | b.c | None:
+            import inner
+        case [x, *rest] if rest:
+            pass
+        case Point(1, y=(0 | 1) as z) | {"k": _, "l": [a, b]}:
+            return import_module("." + x, __package__)
+        case _:
+            os.environ["KIND"] = "other"
+    match = 1
+    match(match)
+    return importlib.import_module("plugins.b"), lambda: import_module(".c", __package__)
+
+try:
+    __import__("maybe"); from . import w
+except ImportError:
+    os.environ.setdefault("MAYBE", "no")
+    loaded = [__import__("one", fromlist=["two"]),
+              __import__("three")]
+if TYPE_CHECKING:
+    os.putenv("K", "v")
+text = f"""{
+    d["k"]} {a == b} {a, b} {f'{x!r}'}""" '\U0010FFFF'

@@ -21,8 +21,9 @@ class Learning:
         self._known = len(sys.modules)
 
     def loaded(self) -> list[str]:
-        """Names of the modules, in the order in which they were first asked for, without the project's own."""
-        # `sys.modules` keeps that order; what was removed in between only hides an old one.
+        """Names of the modules, in the order in which their imports ended, without the project's own."""
+        # Importing moves a module to the end of `sys.modules` when it is done. What a program removes there only hides
+        # as many of the oldest.
         new = list(islice(reversed(sys.modules.copy()), max(0, len(sys.modules) - self._known)))
         return [name for name in reversed(new) if self._can_be_preloaded(name, sys.modules.get(name))][:MOST]
 

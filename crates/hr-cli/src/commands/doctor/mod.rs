@@ -10,39 +10,29 @@ use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use hr_forkserver::protocol::{ImportProfile, Open, TemplateState};
 
 use self::examination::{Examination, Findings};
-use crate::analysis::{Analysis, Subject, print};
+use crate::analysis::{Analysis, Format, Named, print};
 use crate::client::{self, Client};
 
 /// Build a project's template, and show what it costs, what it lacks and why, and what would help.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// A package's name, or the path of a package, project or script
-    #[arg(value_name = "PATH|PACKAGE", default_value = ".")]
-    target: String,
-    /// For people, or for tools
+    #[command(flatten)]
+    project: Named,
+    /// What to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// Also write a page that shows every import on a time line
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    #[command(flatten)]
-    subject: Subject,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 /// Examines and prints.
 pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
-    let analysis = arguments.subject.analyse(Some(&arguments.target))?;
+    let analysis = arguments.project.analyse()?;
     let (state, profile) = build(arguments, &analysis)?;
     let usages = analysis.graph.usages(&analysis.options);
     let plan = analysis.graph.plan(&analysis.options);
@@ -69,7 +59,7 @@ pub(crate) fn run(arguments: &Doctor) -> anyhow::Result<ExitCode> {
 
 /// Has a supervisor build the template, as it would for runs, but with a stopwatch.
 fn build(arguments: &Doctor, analysis: &Analysis) -> anyhow::Result<(TemplateState, ImportProfile)> {
-    let argv = vec![OsString::from(&arguments.target)];
+    let argv = vec![OsString::from(&arguments.project.target)];
     let interpreter = client::target_interpreter(&analysis.interpreter, argv)
         .map_err(|error| anyhow::Error::msg(error.hint()).context(error))?;
     let open = Open {

@@ -13,14 +13,13 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use hr_graph::{How, ProjectGraph};
 
-use crate::analysis::{Subject, print};
+use crate::analysis::{Named, print};
 
 /// Show which of a project's modules import which.
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
-    /// A package's name, or the path of a package, project or script
-    #[arg(value_name = "PATH|PACKAGE", default_value = ".")]
-    target: String,
+    #[command(flatten)]
+    project: Named,
     /// What to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -33,8 +32,6 @@ pub(crate) struct Graph {
     /// Show only modules that import each other in a circle while they are loaded
     #[arg(long)]
     cycles: bool,
-    #[command(flatten)]
-    subject: Subject,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -72,7 +69,7 @@ struct Edge {
 
 /// Prints the graph.
 pub(crate) fn run(arguments: &Graph) -> anyhow::Result<ExitCode> {
-    let analysis = arguments.subject.analyse(Some(&arguments.target))?;
+    let analysis = arguments.project.analyse()?;
     let title = analysis.project.packages().join(", ");
     let view = view(arguments, &analysis.graph, title)?;
     print(&match arguments.format {
@@ -92,7 +89,7 @@ fn view(arguments: &Graph, graph: &ProjectGraph, title: String) -> anyhow::Resul
         None => graph.first_party().collect(),
         Some(focus) => graph
             .neighbourhood(focus, arguments.depth.unwrap_or(usize::MAX))
-            .with_context(|| format!("hint: `hr graph {}` lists its modules", arguments.target))
+            .with_context(|| format!("hint: `hr graph {}` lists its modules", arguments.project.target))
             .with_context(|| format!("the project has no module {focus:?}"))?
             .into_iter()
             .map(|module| module.name.as_str())

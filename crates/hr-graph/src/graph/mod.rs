@@ -1,0 +1,231 @@
+//! The graph of a project's own modules, and what they import from others.
+
+mod build;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hr_imports::{Context, EnvironmentWrite, FileImports, Fingerprint, How, Location, WorldPatch};
+use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::visit::{EdgeRef, IntoEdgeReferences};
+use rustc_hash::FxHashMap;
+
+use crate::finder::Kind;
+use crate::project::Entry;
+use crate::resolve::ExternalName;
+
+/// Something in a project that keeps a file from being understood as Python would. Such a file says less than it
+/// might; everything else is unaffected.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Relative to the project's root where it lies in it.
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub line: u32,
+    /// In characters, counted from 1.
+    pub column: u32,
+    /// What it is, without the place.
+    pub message: String,
+}
+
+/// A place in a project.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Relative to the project's root where it lies in it.
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub line: u32,
+    /// In characters, counted from 1.
+    pub column: u32,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
+}
+
+/// A first-party module.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// Its dotted name.
+    pub name: String,
+    /// Its file, absolute.
+    pub file: PathBuf,
+    /// Whether the file is a package's `__init__`.
+    pub is_package: bool,
+    /// The package it lies in, if that has a file.
+    pub(crate) parent: Option<NodeIndex>,
+    pub(crate) references: Vec<Use>,
+    pub(crate) found: Option<Arc<FileImports>>,
+    pub(crate) hash: u64,
+}
+
+impl Module {
+    /// For telling versions of the file apart; `None` for one without source.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.found.as_ref().map(|found| found.fingerprint)
+    }
+
+    /// The constants it writes to the environment while it is loaded.
+    pub fn environment(&self) -> &[EnvironmentWrite] {
+        self.found.as_ref().map_or(&[], |found| &found.environment)
+    }
+
+    /// The calls in it that patch the standard library.
+    pub fn patches(&self) -> &[WorldPatch] {
+        self.found.as_ref().map_or(&[], |found| &found.patches)
+    }
+
+    /// Whether its file could be parsed as a whole.
+    pub fn is_readable(&self) -> bool {
+        self.found.as_ref().is_none_or(|found| found.problems.is_empty())
+    }
+}
+
+/// One module that another one asks for, at one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub(crate) target: UseTarget,
+    pub(crate) location: Location,
+    pub(crate) context: Context,
+    pub(crate) is_call: bool,
+}
+
+impl Use {
+    pub(crate) fn how(self) -> How {
+        self.context.how(self.is_call)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UseTarget {
+    FirstParty(NodeIndex),
+    External(usize),
+}
+
+/// Why one first-party module depends on another: the strongest of its imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependency {
+    /// How it is imported.
+    pub how: How,
+    /// Where.
+    pub location: Location,
+    /// Whether it is imported by calls only (`importlib.import_module`).
+    pub by_call: bool,
+}
+
+/// An import of something that would be first-party, but does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unresolved {
+    /// The module that asks for it.
+    pub importer: String,
+    /// What it asks for: an absolute name, or a relative one that leaves its package, as written.
+    pub written: String,
+    /// Where.
+    pub place: Place,
+}
+
+/// A scanned project. See the crate's documentation for what it answers.
+#[derive(Debug, Clone)]
+pub struct ProjectGraph {
+    pub(crate) root: PathBuf,
+    pub(crate) entry: Entry,
+    pub(crate) graph: StableDiGraph<Module, Dependency>,
+    pub(crate) by_name: BTreeMap<String, NodeIndex>,
+    /// By absolute path. Hashing a `Path` takes it apart; its text will do.
+    pub(crate) by_file: FxHashMap<OsString, NodeIndex>,
+    pub(crate) externals: Vec<ExternalName>,
+    problems: Vec<Problem>,
+    unresolved: Vec<Unresolved>,
+}
+
+impl ProjectGraph {
+    /// What is wrong with files of the project, sorted.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Imports within the project that lead nowhere, sorted.
+    pub fn unresolved(&self) -> &[Unresolved] {
+        &self.unresolved
+    }
+
+    /// The dotted names of all first-party modules, sorted.
+    pub fn first_party(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// All first-party modules, sorted by name and file.
+    pub fn modules(&self) -> impl Iterator<Item = &Module> {
+        self.graph.node_weights()
+    }
+
+    /// A first-party module by name.
+    pub fn module(&self, name: &str) -> Option<&Module> {
+        self.by_name.get(name).map(|index| &self.graph[*index])
+    }
+
+    /// A first-party module by its file, absolute or relative to the root.
+    pub fn module_of_file(&self, file: &Path) -> Option<&Module> {
+        self.index_of_file(file).map(|index| &self.graph[index])
+    }
+
+    pub(crate) fn index_of_file(&self, file: &Path) -> Option<NodeIndex> {
+        self.by_file
+            .get(file.as_os_str())
+            .or_else(|| self.by_file.get(self.root.join(file).as_os_str()))
+            .copied()
+    }
+
+    /// All dependencies between first-party modules, sorted by the names of both.
+    pub fn dependencies(&self) -> Vec<(&Module, &Module, Dependency)> {
+        let mut all: Vec<_> = self
+            .graph
+            .edge_references()
+            .map(|edge| (&self.graph[edge.source()], &self.graph[edge.target()], *edge.weight()))
+            .collect();
+        all.sort_by(|one, other| (&one.0.name, &one.1.name).cmp(&(&other.0.name, &other.1.name)));
+        all
+    }
+
+    /// The modules of others that one first-party module imports anywhere, sorted.
+    pub fn externals_of(&self, module: &str) -> Vec<String> {
+        let uses = self.module(module).map_or(&[][..], |module| &module.references);
+        let mut names: Vec<String> = uses
+            .iter()
+            .filter_map(|one| match one.target {
+                UseTarget::External(id) => Some(self.externals[id].name.clone()),
+                UseTarget::FirstParty(_) => None,
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The directory to which reported files are relative.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path as it is reported.
+    pub fn relative<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+
+    pub(crate) fn place(&self, module: &Module, location: Location) -> Place {
+        Place { file: self.relative(&module.file).to_owned(), line: location.line, column: location.column }
+    }
+
+    /// All modules of others that are imported anywhere, sorted by name: also under `TYPE_CHECKING` and in branches
+    /// that the interpreter never enters.
+    pub fn externals(&self) -> Vec<(&str, Kind)> {
+        let mut all: Vec<_> =
+            self.externals.iter().map(|external| (external.name.as_str(), external.kind)).collect();
+        all.sort_unstable();
+        all
+    }
+}
