@@ -91,7 +91,7 @@ fn bring_in(excluded: &Excluded) -> Option<Advice> {
         saves_micros,
         when: When::Run,
         what: format!(
-            "{module} is not in the template, since it {cause}: runs import it themselves ({file}:{line})"
+            "{module} is not in the template, since it {cause}; runs import it themselves ({file}:{line})"
         ),
         how,
     })
