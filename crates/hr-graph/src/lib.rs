@@ -24,4 +24,4 @@ pub use interpreter::{Interpreter, QueryError};
 pub use plan::{ImportPlan, PlannedModule};
 pub use project::{Entry, LocateError, Project, Target};
 pub use query::{Dependent, Step, Usage};
-pub use scan::{ScanOptions, Scanner, Stamp, scan};
+pub use scan::{Consulted, ScanOptions, Scanner, Stamp, scan};

@@ -6,10 +6,14 @@
 //! is gone.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, ExitStatus, Hello, ImportProfile, MainModule, RunId};
+use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, RunId};
+
+/// How long the import of one module may take if nothing is said. Generous: some compile code the first time.
+pub const DEFAULT_IMPORT_LIMIT: Duration = Duration::from_mins(2);
 
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +45,9 @@ pub enum Request {
 pub enum Reply {
     /// To [`Request::Hello`].
     Hello(Hello),
+    /// Something happens while the template is built that [`Request::Open`] or [`Request::Update`] asks for. Any number
+    /// of these come before the answer.
+    Building(BuildEvent),
     /// The template stands.
     Opened(TemplateState),
     /// The run was forked.
@@ -100,10 +107,30 @@ pub struct Open {
     pub interpreter: TargetInterpreter,
     /// Modules that no template imports: each name, and everything below it.
     pub ignored_modules: Vec<String>,
+    /// Modules that every template imports, whatever they do beyond loading modules, and whether the project imports them
+    /// or not.
+    pub preload: Vec<String>,
+    /// How long the import of one module may take.
+    pub import_limit: Duration,
     /// How many runs to fork ahead of time.
     pub spares: u32,
     /// Whether imports are measured one by one, for [`Request::Profile`]. It makes them slower.
     pub profile: bool,
+}
+
+impl Open {
+    /// Opens `target` with `interpreter`, with nothing else said: no spares, no profile.
+    pub fn new(target: Target, interpreter: TargetInterpreter) -> Self {
+        Self {
+            target,
+            interpreter,
+            ignored_modules: Vec::new(),
+            preload: Vec::new(),
+            import_limit: DEFAULT_IMPORT_LIMIT,
+            spares: 0,
+            profile: false,
+        }
+    }
 }
 
 /// How a client names its project.

@@ -8,6 +8,7 @@
 
 mod client;
 mod context;
+mod events;
 mod interpreter;
 mod job;
 mod loaded;

@@ -76,14 +76,17 @@ fn bring_in(excluded: &Excluded) -> Option<Advice> {
             "It cannot be imported by itself. If it needs configuration that your program makes before, `import \
              {module}` inside the function that uses it, so that only runs that get there pay."
         ),
-        AttemptEnd::Failed(_) => format!(
+        AttemptEnd::Failed(ImportFailure::Effects { .. }) => format!(
             "Importing it does more than import. If it has a setting that puts this off until it is used, it can be in \
-             the template; else `import {module}` inside the function that uses it, so that only runs that get there \
-             pay."
+             the template; if you know that it does no harm in a fork, `preload = [\"{module}\"]` in \
+             `[tool.hotreload]`; else `import {module}` inside the function that uses it, so that only runs that get \
+             there pay."
         ),
-        AttemptEnd::Died(_) | AttemptEnd::TimedOut => {
-            format!("Find out why, with `python -X faulthandler -c 'import {module}'`.")
-        }
+        AttemptEnd::Died(_) => format!("Find out why, with `python -X faulthandler -c 'import {module}'`."),
+        AttemptEnd::TimedOut => format!(
+            "If it just takes long, give it longer: isolate_imports(…, import_limit=…). Else find out where it hangs, \
+             with `timeout --signal=ABRT 60 python -X faulthandler -c 'import {module}'`."
+        ),
     };
     let saves_micros = excluded.micros.unwrap_or_default();
     (saves_micros >= UNNOTICED || !matches!(end, AttemptEnd::Failed(_))).then(|| Advice {
@@ -148,7 +151,7 @@ fn share(part: u64, whole: u64) -> String {
 mod tests {
     use std::ffi::OsStr;
 
-    use hr_forkserver::protocol::{ExitStatus, ImportProfile, TemplateState};
+    use hr_forkserver::protocol::{Effect, ExitStatus, ImportProfile, TemplateState};
     use hr_graph::{ImportPlan, Place, PlannedModule, Usage};
 
     use super::super::examination::tests::import;
@@ -168,7 +171,9 @@ mod tests {
 
     #[test]
     fn an_exclusion_is_worth_mending_if_runs_would_notice() {
-        let threads = AttemptEnd::Failed(ImportFailure::Threads { names: vec!["pool".to_owned()] });
+        let threads = AttemptEnd::Failed(ImportFailure::Effects {
+            effects: vec![Effect::Threads { names: vec!["pool".to_owned()] }],
+        });
         let advice = bring_in(&excluded(threads.clone(), 400_000)).unwrap();
         assert_eq!((advice.saves_micros, advice.when), (400_000, When::Run));
         assert!(advice.what.contains("app.py:3") && advice.how.contains("`import library`"), "{advice:?}");
