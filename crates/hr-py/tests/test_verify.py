@@ -125,6 +125,24 @@ def test_what_looks_at_a_run_teaches_nothing(user: User) -> None:
         assert json.loads(done.stdout)["learned"] == []
 
 
+def test_a_package_is_its_main_module_if_that_can_be_imported(user: User) -> None:
+    main = "import pathlib\nfrom . import part\npathlib.Path('imported').touch()\n"
+    guard = "if __name__ == '__main__':\n    pathlib.Path('run').touch()\n"
+    prepare(
+        user, {"app/__init__.py": "", "app/part.py": "import library\n", "app/__main__.py": main + guard}, library=""
+    )
+    status, document = verified(user, "app")
+    assert document["differences"] == []
+    assert status == 0
+    assert (user.place.project / "imported").exists()
+    assert not (user.place.project / "run").exists()
+    user.place.write({"app/__main__.py": "import pathlib\npathlib.Path('run').touch()\n"})
+    done = user.run_hr("verify", "app")
+    assert done.returncode == 0
+    assert "app/__main__.py is left out" in done.stderr
+    assert not (user.place.project / "run").exists()
+
+
 def test_an_interpreter_without_the_package_gets_that_of_the_program(user: User, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     venv.EnvBuilder(symlinks=True, with_pip=False).create(bare)

@@ -19,7 +19,10 @@ _OF_THE_C_LIBRARY = 0b11 << 31
 
 
 def main(kind: str, entry: str, report: str) -> None:
-    """Import the program ``entry``, a ``script`` or a ``module``, and write what can be seen then to ``report``."""
+    """Import the program ``entry`` and write what can be seen then to ``report``.
+
+    It is a ``script``, a ``module``, or a ``package`` whose ``__main__`` is the program.
+    """
     end = load(kind, entry)
     programs = set(sys.modules)
     observation = observe()
@@ -36,17 +39,24 @@ def load(kind: str, entry: str) -> str:
     """Import a module, or execute a script under another name than ``__main__``. Returns how that ended."""
     try:
         if kind == "script":
-            with open(entry, "rb") as file:
-                code = compile(file.read(), entry, "exec", dont_inherit=True)
-            # The name that `multiprocessing` gives a program's script in its processes.
-            sys.modules["__mp_main__"] = script = type(sys)("__mp_main__")
-            script.__file__ = entry
-            exec(code, vars(script))  # noqa: S102 - it is what the user has asked for
+            _execute(entry, None)
         else:
             __import__(entry)
+        if kind == "package":
+            _execute(f"{sys.modules[entry].__path__[0]}/__main__.py", entry)
     except BaseException as error:
         return f"raised {type(error).__qualname__}: {error}".rstrip(": ")
     return "done"
+
+
+def _execute(path: str, package: str | None) -> None:
+    """Execute a program's file under the name that `multiprocessing` gives it in its processes."""
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec", dont_inherit=True)
+    sys.modules["__mp_main__"] = program = type(sys)("__mp_main__")
+    program.__file__ = path
+    program.__package__ = package
+    exec(code, vars(program))  # noqa: S102 - it is what the user has asked for
 
 
 def observe() -> dict[str, dict[str, str]]:

@@ -18,6 +18,7 @@ use serde::Serialize;
 use self::compare::{Difference, compare};
 use self::observe::{Entry, Observation};
 use crate::analysis::{Analysis, Subject, print};
+use crate::supervisor::voice;
 use crate::{client, interpreter};
 
 /// Version of the JSON output; raised when a field changes its meaning or goes away.
@@ -80,8 +81,9 @@ struct Ahead {
 pub(crate) fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
     let is_script = !arguments.module && is_script(Path::new(&arguments.entry));
     let Some(name) = arguments.entry.to_str() else { bail!("ENTRY must be text in UTF-8") };
-    let (entry, target) = if is_script { script(name)? } else { module(name) };
+    let target = if is_script { script(name)? } else { Target::Module(name.to_owned()) };
     let analysis = arguments.subject.analyse_target(target)?;
+    let entry = if is_script { Entry::Script(name.to_owned()) } else { module(&analysis, name) };
     let mut interpreter = arguments.subject.interpreter()?;
     if let (Some(directory), false) = (entry.directory(), interpreter::is_path_safe(&interpreter)) {
         interpreter.sys_path.splice(..1, [directory]);
@@ -121,16 +123,38 @@ fn is_script(entry: &Path) -> bool {
         || entry.extension().is_some_and(|suffix| suffix == "py")
 }
 
-fn script(path: &str) -> anyhow::Result<(Entry, Target)> {
+fn script(path: &str) -> anyhow::Result<Target> {
     if Path::new(path).is_dir() {
         let hint = "hint: name a script or a module";
         return Err(anyhow::Error::msg(hint).context(format!("{path} is a directory")));
     }
-    Ok((Entry::Script(path.to_owned()), Target::Path(path.into())))
+    Ok(Target::Path(path.into()))
 }
 
-fn module(name: &str) -> (Entry, Target) {
-    (Entry::Module(name.to_owned()), Target::Module(name.to_owned()))
+/// A module; or a package with its `__main__`, if that can be executed without running the program.
+fn module(analysis: &Analysis, name: &str) -> Entry {
+    let main = analysis.graph.module(&format!("{name}.__main__"));
+    let source = main.and_then(|main| std::fs::read_to_string(&main.file).ok());
+    match (main, source) {
+        (Some(_), Some(source)) if is_guarded(&source) => Entry::Package(name.to_owned()),
+        (Some(main), _) => {
+            let file = analysis.graph.relative(&main.file).display().to_string();
+            voice::note(&format!(
+                "{file} is left out: it has no `if __name__ == \"__main__\":` and would run. Name what it imports instead."
+            ));
+            Entry::Module(name.to_owned())
+        }
+        (None, _) => Entry::Module(name.to_owned()),
+    }
+}
+
+/// Whether a program's file asks whether it is the program.
+fn is_guarded(source: &str) -> bool {
+    let asks = |line: &str| {
+        let words: String = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        words.starts_with("if __name__ == \"__main__\"") || words.starts_with("if __name__ == '__main__'")
+    };
+    source.lines().any(|line| !line.starts_with([' ', '\t']) && asks(line))
 }
 
 /// What `python -m` would put into `sys.argv`.
@@ -154,4 +178,17 @@ fn ahead(analysis: &Analysis, state: &TemplateState) -> Vec<Ahead> {
 fn imports_of(observation: &Observation) -> &str {
     let outcome = observation.get("outcome").and_then(|outcome| outcome.get("imports"));
     outcome.map_or("", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_guarded;
+
+    #[test]
+    fn a_program_asks_at_its_top_level_whether_it_is_one() {
+        assert!(is_guarded("import app\nif __name__ == '__main__':\n    app.run()\n"));
+        assert!(is_guarded("if __name__  ==  \"__main__\": run()"));
+        assert!(!is_guarded("import app\napp.run()\n"));
+        assert!(!is_guarded("def f():\n    if __name__ == '__main__':\n        pass\nf()\n"));
+    }
 }

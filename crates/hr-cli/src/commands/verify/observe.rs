@@ -29,6 +29,8 @@ const COLD: &str = include_str!("cold.py");
 pub(super) enum Entry {
     Script(String),
     Module(String),
+    /// A package whose `__main__` does nothing unless it is the program.
+    Package(String),
 }
 
 impl Entry {
@@ -36,6 +38,7 @@ impl Entry {
         match self {
             Self::Script(_) => "script",
             Self::Module(_) => "module",
+            Self::Package(_) => "package",
         }
     }
 
@@ -43,12 +46,12 @@ impl Entry {
     pub(super) fn directory(&self) -> Option<PathBuf> {
         match self {
             Self::Script(path) => Some(Path::new(path).canonicalize().ok()?.parent()?.to_owned()),
-            Self::Module(_) => None,
+            Self::Module(_) | Self::Package(_) => None,
         }
     }
 
     fn name(&self) -> &str {
-        let (Self::Script(name) | Self::Module(name)) = self;
+        let (Self::Script(name) | Self::Module(name) | Self::Package(name)) = self;
         name
     }
 }
@@ -130,7 +133,9 @@ fn null_streams() -> anyhow::Result<Vec<OwnedFd>> {
 fn main_module(entry: &Entry) -> MainModule {
     match entry {
         Entry::Script(path) => MainModule { spec_name: None, file: Some(path.into()) },
-        Entry::Module(name) => MainModule { spec_name: Some(name.clone()), file: None },
+        Entry::Module(name) | Entry::Package(name) => {
+            MainModule { spec_name: Some(name.clone()), file: None }
+        }
     }
 }
 
