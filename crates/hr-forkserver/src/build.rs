@@ -274,7 +274,7 @@ impl Build {
             }
             ImportOutcome::Failed { failure, left_traces } => {
                 let cause = Cause::Failed(failure.clone());
-                if self.failed(cause, elapsed, *left_traces) == Verdict::RollBack {
+                if self.failed(elapsed, cause, *left_traces) == Verdict::RollBack {
                     self.waiting = Waiting::Death;
                     tree.kill(self.current);
                     return Progress::Working;
@@ -284,8 +284,8 @@ impl Build {
         self.advance(tree)
     }
 
-    /// Takes note that the module being imported fails, after `elapsed`.
-    fn failed(&mut self, cause: Cause, elapsed: Duration, left_traces: bool) -> Verdict {
+    /// Takes note that the current import fails, after `elapsed`.
+    fn failed(&mut self, elapsed: Duration, cause: Cause, left_traces: bool) -> Verdict {
         let place = self.transaction.place();
         let module = &self.plan.modules[place];
         self.chronicle.fails(place, module, &cause);
@@ -338,19 +338,12 @@ impl Build {
             // It may be whole, but nobody knows yet.
             tree.kill(snapshot);
         }
-        let blamed = match self.waiting {
-            Waiting::Import { .. } if self.timed_out => Some(Cause::TimedOut(self.plan.import_limit)),
-            Waiting::Import { .. } => Some(Cause::Died(status)),
-            _ => None,
-        };
-        let elapsed = match self.waiting {
-            Waiting::Import { since } => since.elapsed(),
-            _ => Duration::ZERO,
-        };
-        self.timed_out = false;
-        let innocent = blamed.is_none() && self.waiting != Waiting::Death;
-        if let Some(cause) = blamed {
-            self.failed(cause, elapsed, true);
+        let timed_out = std::mem::take(&mut self.timed_out);
+        let innocent = !matches!(self.waiting, Waiting::Import { .. } | Waiting::Death);
+        if let Waiting::Import { since } = self.waiting {
+            let limit = self.plan.import_limit;
+            let cause = if timed_out { Cause::TimedOut(limit) } else { Cause::Died(status) };
+            self.failed(since.elapsed(), cause, true);
         }
         let Some(fallback) = self.fallback.take() else {
             return Progress::Finished(Err(BuildError::Interpreter(status)));

@@ -12,9 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, RunId};
 
-/// How long the import of one module may take if nothing is said. Generous: some compile code the first time.
-pub const DEFAULT_IMPORT_LIMIT: Duration = Duration::from_mins(2);
-
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -119,14 +116,18 @@ pub struct Open {
 }
 
 impl Open {
-    /// Opens `target` with `interpreter`, with nothing else said: no spares, no profile.
+    /// How long the import of one module may take unless the user says otherwise. Generous: some compile code the first
+    /// time.
+    pub const IMPORT_LIMIT: Duration = Duration::from_mins(2);
+
+    /// A project of which nothing special is known: its template holds what it imports, and nothing is forked ahead.
     pub fn new(target: Target, interpreter: TargetInterpreter) -> Self {
         Self {
             target,
             interpreter,
             ignored_modules: Vec::new(),
             preload: Vec::new(),
-            import_limit: DEFAULT_IMPORT_LIMIT,
+            import_limit: Self::IMPORT_LIMIT,
             spares: 0,
             profile: false,
         }

@@ -49,8 +49,8 @@ mod snapshot;
 
 pub use building::BuildEvent;
 pub use client::{
-    DEFAULT_IMPORT_LIMIT, Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, Target,
-    TargetInterpreter, TemplateState, Update,
+    Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
+    TemplateState, Update,
 };
 pub use import::{Effect, ImportFailure, ImportOutcome, NativeThread};
 pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};

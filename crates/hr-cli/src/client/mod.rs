@@ -135,7 +135,14 @@ impl Client {
     }
 
     fn ask(&mut self, message: &Request) -> Result<Reply, ClientError> {
-        next_reply(&mut request(&mut self.connection, message, Vec::new())?)
+        let mut replies = request(&mut self.connection, message, Vec::new())?;
+        loop {
+            match next_reply(&mut replies)? {
+                // The supervisor tells people itself.
+                Reply::Building(_) => {}
+                reply => return Ok(reply),
+            }
+        }
     }
 }
 

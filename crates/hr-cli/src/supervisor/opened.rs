@@ -37,7 +37,7 @@ impl Opened {
             scans,
             scan: Scan::default(),
             wanted: Vec::new(),
-            surroundings: Rc::new(Surroundings::of(&open.interpreter)),
+            surroundings: Rc::new(Surroundings::of(&open.interpreter, open.import_limit)),
         })
     }
 
@@ -65,7 +65,7 @@ impl Opened {
 
     /// Takes note of what is installed, and of the environment, for imports by `interpreter`.
     pub(crate) fn look_around(&mut self, interpreter: &TargetInterpreter) {
-        self.surroundings = Rc::new(Surroundings::of(interpreter));
+        self.surroundings = Rc::new(Surroundings::of(interpreter, self.open.import_limit));
     }
 
     /// What is asked of a snapshot.
@@ -88,12 +88,13 @@ impl Opened {
         let mut worth = Vec::new();
         for module in modules {
             let circumstances = self.surroundings.of_module(&module);
+            let forced = self.open.preload.contains(&module);
             match self.memory.failure(&module, circumstances) {
-                Some(failure) => {
+                Some(failure) if !forced => {
                     let cause = format!("{} (it has before, and nothing has changed)", failure.cause);
                     known.push(Excluded { module, cause, circumstances });
                 }
-                None => worth.push(module),
+                _ => worth.push(module),
             }
         }
         (worth, known)

@@ -271,7 +271,7 @@ def isolate_imports(
     *,
     ignored_modules: Iterable[str] | None = None,
     preload: Iterable[str] | None = None,
-    import_limit: float = 120.0,
+    import_limit: float = _native.IMPORT_LIMIT,
     spares: int = 1,
     on_event: Callable[[BuildEvent], object] | None = None,
 ) -> IsolatedEnvironment:

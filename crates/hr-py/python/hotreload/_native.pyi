@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 from hotreload._events import BuildEvent
 
 __version__: str
+IMPORT_LIMIT: float
+"""How many seconds the import of one module may take unless the user says otherwise."""
 
 PayloadParts = tuple[list[int], bytes | None, int | None]
 

@@ -48,7 +48,7 @@ class Wishes:
 
     ignored_modules: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
-    import_limit: float = 120.0
+    import_limit: float = _native.IMPORT_LIMIT
     spares: int = 1
     on_event: Callable[[BuildEvent], object] | None = None
 

@@ -171,13 +171,11 @@ mod tests {
 
     #[test]
     fn an_exclusion_is_worth_mending_if_runs_would_notice() {
-        let threads = AttemptEnd::Failed(ImportFailure::Effects {
-            effects: vec![Effect::Threads { names: vec!["pool".to_owned()] }],
-        });
-        let advice = bring_in(&excluded(threads.clone(), 400_000)).unwrap();
+        let listens = AttemptEnd::Failed(ImportFailure::Effects { effects: vec![Effect::Listens] });
+        let advice = bring_in(&excluded(listens.clone(), 400_000)).unwrap();
         assert_eq!((advice.saves_micros, advice.when), (400_000, When::Run));
         assert!(advice.what.contains("app.py:3") && advice.how.contains("`import library`"), "{advice:?}");
-        assert_eq!(bring_in(&excluded(threads, 900)), None);
+        assert_eq!(bring_in(&excluded(listens, 900)), None);
         let first_party = AttemptEnd::Failed(ImportFailure::FirstParty { module: "app.settings".to_owned() });
         assert!(bring_in(&excluded(first_party, 50_000)).unwrap().how.contains("app.settings"));
     }
@@ -195,6 +193,7 @@ mod tests {
         let place = |file: &str| Place { file: file.into(), line: 1, column: 1 };
         let how = places.iter().map(|(_, how)| *how).min().unwrap();
         let plan = ImportPlan {
+            writes: Vec::new(),
             modules: vec![PlannedModule {
                 name: "library".to_owned(),
                 kind: Kind::ThirdParty,
