@@ -113,8 +113,12 @@ impl Opened {
         &self.scan.first_party
     }
 
-    /// Of `modules`, those that are worth trying, and those that are known to fail.
+    /// Of `modules`, those that are worth trying, and those that are known to fail. Whoever measures imports wants to
+    /// know what failing costs.
     pub(crate) fn worth_trying(&self, modules: Vec<String>) -> (Vec<String>, Vec<Excluded>) {
+        if self.open.profile {
+            return (modules, Vec::new());
+        }
         let mut known = Vec::new();
         let mut worth = Vec::new();
         for module in modules {

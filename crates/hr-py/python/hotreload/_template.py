@@ -319,6 +319,9 @@ def main(at_startup: frozenset[str]) -> Any:
 
     ``at_startup`` names the modules that the interpreter had loaded before anything of this package.
     """
+    # The interpreter may be one that this package is not installed for; then what it needs is not either.
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     with contextlib.suppress(ImportError):
         pickler()  # what every run would have to import to send its result
+    del sys.path[-1]
     _native.serve(int(sys.argv[-1]), Template(at_startup))
