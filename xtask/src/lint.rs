@@ -64,7 +64,7 @@ fn ruff(workspace: &Workspace, tools: &Environment, arguments: &[&str]) -> Comma
 
 /// All Python of the repository. Scenario trees hold broken files on purpose; the configuration leaves them out.
 fn python_sources(workspace: &Workspace) -> Vec<PathBuf> {
-    let folders = ["crates/hr-py/python", "crates/hr-py/tests", "fixtures"];
+    let folders = ["crates/hr-py/python", "crates/hr-py/tests", "fixtures", "xtask/bench/fork"];
     folders.iter().map(|folder| workspace.path(folder)).collect()
 }
 
@@ -74,6 +74,7 @@ fn mypy(workspace: &Workspace, tools: &Environment) -> Command {
         .current_dir(workspace.python_project())
         .args(["--strict", "--cache-dir"])
         .arg(workspace.state().join("mypy"))
-        .args(["python", "tests"]);
+        .args(["python", "tests"])
+        .arg(workspace.path("xtask/bench/fork"));
     command
 }

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use hr_protocol::frame::{Decoder, FrameError, MAX_DESCRIPTORS, encode};
 use rustix::io::Errno;
@@ -71,7 +72,7 @@ pub struct Channel<S, R> {
 struct Outgoing {
     bytes: Vec<u8>,
     sent: usize,
-    descriptors: Vec<OwnedFd>,
+    descriptors: Arc<[OwnedFd]>,
 }
 
 impl<S, R> AsFd for Channel<S, R> {
@@ -131,7 +132,8 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     }
 
     /// Puts `message` into the outbox, for [`Channel::try_flush`] to send.
-    pub fn queue(&mut self, message: &S, descriptors: Vec<OwnedFd>) -> Result<(), ChannelError> {
+    pub fn queue(&mut self, message: &S, descriptors: impl Into<Arc<[OwnedFd]>>) -> Result<(), ChannelError> {
+        let descriptors = descriptors.into();
         let bytes = encode(message, descriptors.len())?;
         self.outbox.push_back(Outgoing { bytes, sent: 0, descriptors });
         Ok(())
@@ -241,6 +243,6 @@ fn send_part(socket: BorrowedFd<'_>, outgoing: &mut Outgoing, flags: SendFlags) 
     }
     let sent = rustix::net::sendmsg(socket, &slices, &mut ancillary, flags)?;
     outgoing.sent += sent;
-    outgoing.descriptors.clear();
+    outgoing.descriptors = Arc::new([]);
     Ok(())
 }

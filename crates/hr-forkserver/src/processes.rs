@@ -5,7 +5,8 @@
 //! as the soft limit of `RLIMIT_LOCKS`. The kernel has ignored that limit since 2.4.25 (`getrlimit(2)`), but
 //! hands it down through `fork` and `exec`, and shows it in `/proc/PID/limits`.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -110,12 +111,25 @@ pub(crate) fn wait_until_ended(handle: &OwnedFd, deadline: Instant) -> bool {
 
 /// Whether a process has ended, is ending, or has a SIGKILL coming.
 pub(crate) fn is_dying(pid: Pid) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat"))
-        .ok()
-        .is_none_or(|stat| stat_tells_of_death(&stat) != Some(false))
+    /// Longer than 52 numbers and a name can be.
+    const LENGTH: usize = 2048;
+    let mut stat = [0; LENGTH];
+    // The kernel composes it anew for each opening, and gives it in one piece.
+    let read = File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut stat));
+    let Ok(read) = read else { return true };
+    stat_tells_of_death(&String::from_utf8_lossy(&stat[..read])) != Some(false)
 }
 
-/// Fields as `proc_pid_stat(5)` numbers them: state is 3, flags 9, pending signals 31.
+/// Whether the process `pid`, for which `handle` stands, lives and will go on to.
+pub(crate) fn is_alive(pid: Pid, handle: &OwnedFd) -> bool {
+    // Its number was not another's yet if it has not ended after it was looked at.
+    !is_dying(pid)
+        && matches!(poll(&mut [PollFd::new(handle.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO), Ok(0))
+}
+
+/// Fields as `proc_pid_stat(5)` numbers them: state is 3, flags 9, pending signals 31, exit code 52. A process takes a
+/// pending SIGKILL a moment before it is exiting; its exit code tells of it from when it was sent (`do_task_stat` in
+/// `fs/proc/array.c`).
 fn stat_tells_of_death(stat: &str) -> Option<bool> {
     /// `PF_EXITING` of the kernel's `sched.h`.
     const EXITING: u64 = 0x4;
@@ -124,7 +138,8 @@ fn stat_tells_of_death(stat: &str) -> Option<bool> {
     let fields: Vec<&str> = rest.split(' ').collect();
     let flags: u64 = fields.get(9 - 3)?.parse().ok()?;
     let pending: u64 = fields.get(31 - 3)?.parse().ok()?;
-    Some(matches!(fields[0], "Z" | "X") || flags & EXITING != 0 || pending & KILL != 0)
+    let killed = fields.get(52 - 3).is_some_and(|code| code.trim_end().parse() == Ok(libc::SIGKILL));
+    Some(matches!(fields[0], "Z" | "X") || flags & EXITING != 0 || pending & KILL != 0 || killed)
 }
 
 struct Process {

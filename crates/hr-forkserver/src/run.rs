@@ -1,9 +1,10 @@
 //! From a fork to a run: the process takes on the outside of the program it is to be.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
-use hr_protocol::{Call, Job, RunId, Taken};
+use hr_protocol::{Call, Job, Payload, ProcessContext, RunId, Taken};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -11,12 +12,15 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid};
 use rustix::io::fcntl_dupfd_cloexec;
 
-use crate::channel::{Channel, Received};
+use crate::channel::{Channel, ChannelError, Received};
 use crate::interpreter::{Interpreter, RunDescriptors};
 use crate::{processes, sys};
 
 /// Numbers below this are left to the program.
 const FIRST_PRIVATE_DESCRIPTOR: i32 = 200;
+
+/// Length of the pickle in a rehearsal: that of a call of a function by its name, with a few arguments.
+const REHEARSED_BYTES: usize = 256;
 
 /// Exit code of a run that could not even start its call.
 const CANNOT_START: i32 = 127;
@@ -55,6 +59,25 @@ impl NewRun {
         Ok(Self { call, working_directory, stdio, result, function })
     }
 
+    /// Takes a job like those that will come, so that the memory this touches is this process's own when it counts.
+    pub(crate) fn rehearse() -> Result<(), ChannelError> {
+        let (mut supervisor, mut spare) = Channel::<Job, Taken>::pair()?;
+        let context = ProcessContext {
+            argv: std::env::args_os().collect(),
+            environment: std::env::vars_os().collect(),
+            ..ProcessContext::default()
+        };
+        let function = Payload::Inline { bytes: vec![0; REHEARSED_BYTES], lengths: vec![0] };
+        let run = RunId(0);
+        let descriptors = vec![supervisor.as_fd().try_clone_to_owned()?, spare.as_fd().try_clone_to_owned()?];
+        let call = Arc::new(Call { context, function });
+        supervisor.send(&Job { run, call }, descriptors)?;
+        if let Some(Received { message, descriptors }) = spare.receive()? {
+            Self::new(Arc::unwrap_or_clone(message.call), descriptors)?;
+        }
+        spare.send(&Taken { run }, Vec::new())
+    }
+
     /// Waits, as a spare, for the job that makes this process a run. Ends it if there will be none.
     pub(crate) fn from_job(jobs: OwnedFd) -> Self {
         let mut jobs: Channel<Taken, Job> = jobs.into();
@@ -64,7 +87,7 @@ impl NewRun {
         if jobs.send(&Taken { run }, Vec::new()).is_err() {
             sys::exit_now(CANNOT_START);
         }
-        Self::new(call, descriptors).unwrap_or_else(|_| sys::exit_now(CANNOT_START))
+        Self::new(Arc::unwrap_or_clone(call), descriptors).unwrap_or_else(|_| sys::exit_now(CANNOT_START))
     }
 
     /// Carries out the call, in a process that may tell `notes`. The process ends here.

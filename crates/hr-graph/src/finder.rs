@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::interpreter::Interpreter;
 use crate::listing::{Listing, Offer, module_file};
 use crate::project::Project;
+use crate::scan::Consulted;
 
 /// Whose a module is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,6 +121,17 @@ impl<'a> Finder<'a> {
         self.listings.extend(
             listings.into_iter().map(|(directory, listing)| (directory.into_os_string(), Arc::new(listing))),
         );
+    }
+
+    /// The directories that were read or searched, and the links in them.
+    pub(crate) fn consulted(self) -> Consulted {
+        let mut consulted = Consulted::default();
+        for (directory, listing) in &self.listings {
+            consulted.files.extend(listing.links().iter().map(|link| Path::new(directory).join(link)));
+        }
+        consulted.directories.extend(self.listings.into_keys().map(PathBuf::from));
+        consulted.directories.extend(self.search_path);
+        consulted
     }
 
     /// How many modules were found so far: one more than the highest number.

@@ -24,4 +24,4 @@ pub use interpreter::{Interpreter, QueryError};
 pub use plan::{ImportPlan, PlannedModule, PlannedWrite};
 pub use project::{Entry, LocateError, Preload, Project, Settings, Target};
 pub use query::{Dependent, Step, Usage};
-pub use scan::{ScanOptions, Scanner, Stamp, scan};
+pub use scan::{Consulted, ScanOptions, Scanner, Stamp, scan};

@@ -28,16 +28,32 @@ impl Offer {
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     offers: FxHashMap<Box<str>, Offer>,
+    /// Names of symbolic links: what they offer is decided elsewhere.
+    links: Vec<OsString>,
 }
 
 impl Listing {
     /// Reads a directory. One that cannot be read offers nothing: Python could not import from it either.
     pub(crate) fn read(directory: &Path, version: (u8, u8)) -> Self {
         let mut listing = Self::default();
-        for (name, kind) in entries(directory) {
-            listing.add(&name, kind, version);
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let Ok(mut kind) = entry.file_type() else { continue };
+            if kind.is_symlink() {
+                listing.add_link(entry.file_name());
+                let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
+                kind = metadata.file_type();
+            }
+            listing.add(&entry.file_name(), kind, version);
         }
         listing
+    }
+
+    pub(crate) fn add_link(&mut self, name: OsString) {
+        self.links.push(name);
+    }
+
+    pub(crate) fn links(&self) -> &[OsString] {
+        &self.links
     }
 
     pub(crate) fn add(&mut self, name: &OsString, kind: FileType, version: (u8, u8)) {
@@ -68,17 +84,6 @@ impl Listing {
     pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
         self.offers.iter().filter(|(_, offer)| offer.has(Offer::DIRECTORY)).map(|(name, _)| &**name)
     }
-}
-
-/// The entries of a directory, with the kind of what symbolic links lead to.
-fn entries(directory: &Path) -> impl Iterator<Item = (OsString, FileType)> {
-    std::fs::read_dir(directory).into_iter().flatten().flatten().filter_map(|entry| {
-        let mut kind = entry.file_type().ok()?;
-        if kind.is_symlink() {
-            kind = std::fs::metadata(entry.path()).ok()?.file_type();
-        }
-        Some((entry.file_name(), kind))
-    })
 }
 
 /// The module a file name stands for, and what kind of file it is.

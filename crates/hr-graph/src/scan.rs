@@ -121,6 +121,15 @@ impl SourceFile {
     }
 }
 
+/// What decided a scan. As long as nothing happens to any of this, another scan finds the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consulted {
+    /// Files whose content matters, and symbolic links.
+    pub files: Vec<PathBuf>,
+    /// Directories whose entries matter. Some may not exist.
+    pub directories: Vec<PathBuf>,
+}
+
 /// Scans a project from scratch, or from the cache that the options name. Never fails: what cannot be read is a
 /// problem in the graph.
 pub fn scan(project: &Project, interpreter: &Interpreter, options: &ScanOptions) -> ProjectGraph {
@@ -137,13 +146,16 @@ pub struct Scanner {
     /// Whether the cache was read.
     is_loaded: bool,
     cache: Option<Cache>,
+    /// What decided the last scan, short of the files that are known.
+    consulted: Consulted,
 }
 
 impl Scanner {
     /// A scanner that begins with what the cache holds, if there is one.
     pub fn new(project: Project, interpreter: Interpreter, options: ScanOptions) -> Self {
         let cache = options.cache_dir.as_ref().map(|directory| Cache::new(directory, &project, &interpreter));
-        Self { project, interpreter, options, known: Known::default(), is_loaded: false, cache }
+        let (known, consulted) = (Known::default(), Consulted::default());
+        Self { project, interpreter, options, known, is_loaded: false, cache, consulted }
     }
 
     /// The state of the project as it is on disk now.
@@ -151,7 +163,7 @@ impl Scanner {
         self.project.read_settings();
         let mut finder = Finder::new(&self.project, &self.interpreter);
         let (project, interpreter) = (&self.project, &self.interpreter);
-        let (seeds, cached) = rayon::join(
+        let ((seeds, rules), cached) = rayon::join(
             || seed_files(project, interpreter, &mut finder),
             || self.cache.as_ref().filter(|_| !self.is_loaded).map(Cache::load),
         );
@@ -174,6 +186,9 @@ impl Scanner {
             .iter()
             .filter_map(|file| Some((file.path.clone().into_os_string(), file.scanned.clone()?)))
             .collect();
+        let unknown = files.iter().filter(|file| file.scanned.is_none()).map(|file| file.path.clone());
+        let mut others: Vec<_> = unknown.chain(problems.iter().map(|(path, _)| path.clone())).collect();
+        others.extend(rules);
         let (graph, ()) = rayon::join(
             || ProjectGraph::build(project, &mut finder, files, &problems),
             || {
@@ -183,7 +198,16 @@ impl Scanner {
             },
         );
         self.known = now;
+        self.consulted = finder.consulted();
+        self.consulted.files.extend(others);
         graph
+    }
+
+    /// What decided the last scan.
+    pub fn consulted(&self) -> Consulted {
+        let mut consulted = self.consulted.clone();
+        consulted.files.extend(self.known.keys().map(PathBuf::from));
+        consulted
     }
 
     /// The project that is scanned.
@@ -266,13 +290,19 @@ impl<'a> Following<'a> {
     }
 }
 
-fn seed_files(project: &Project, interpreter: &Interpreter, finder: &mut Finder<'_>) -> Vec<SourceFile> {
-    let mut paths = Vec::new();
+/// The files that a scan begins with, and the `.gitignore` files that were asked which these are.
+fn seed_files(
+    project: &Project,
+    interpreter: &Interpreter,
+    finder: &mut Finder<'_>,
+) -> (Vec<SourceFile>, Vec<PathBuf>) {
+    let (mut paths, mut rules) = (Vec::new(), Vec::new());
     for seed in project.seeds() {
         match seed {
             Seed::Tree(directory) => {
                 let mut walked = walk::walk(directory, project.root(), interpreter.version);
                 paths.append(&mut walked.files);
+                rules.append(&mut walked.rules);
                 finder.add_listings(walked.listings);
             }
             Seed::File(file) => paths.push(file.clone()),
@@ -280,7 +310,7 @@ fn seed_files(project: &Project, interpreter: &Interpreter, finder: &mut Finder<
     }
     let mut known = FxHashSet::default();
     paths.retain(|path| known.insert(path.clone().into_os_string()));
-    paths.into_par_iter().filter_map(|path| source_file(project, path)).collect()
+    (paths.into_par_iter().filter_map(|path| source_file(project, path)).collect(), rules)
 }
 
 fn source_file(project: &Project, path: PathBuf) -> Option<SourceFile> {

@@ -17,6 +17,8 @@ pub(crate) struct Walked {
     pub(crate) files: Vec<PathBuf>,
     /// Every directory that was read.
     pub(crate) listings: Vec<(PathBuf, Listing)>,
+    /// Every `.gitignore` that was read.
+    pub(crate) rules: Vec<PathBuf>,
 }
 
 /// Walks a directory. Symlinks to directories are followed as long as they stay below `boundary`; loops end.
@@ -73,12 +75,14 @@ impl Walk {
         });
         let ignored = rules.as_ref().or(ignored);
         let mut walked = Walked::default();
+        walked.rules.extend(rules.is_some().then(|| directory.join(".gitignore")));
         let mut listing = Listing::default();
         let mut below = Vec::new();
         for (name, kind) in entries {
             let Ok(mut kind) = kind else { continue };
             let is_link = kind.is_symlink();
             if is_link {
+                listing.add_link(name.clone());
                 let Ok(metadata) = std::fs::metadata(directory.join(&name)) else { continue };
                 kind = metadata.file_type();
             }
@@ -104,6 +108,7 @@ impl Walk {
         for mut part in parts {
             walked.files.append(&mut part.files);
             walked.listings.append(&mut part.listings);
+            walked.rules.append(&mut part.rules);
         }
         walked
     }

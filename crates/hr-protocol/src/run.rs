@@ -1,6 +1,7 @@
 //! What a run is told to do, what it answers, and how it ended.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,11 +37,12 @@ impl Call {
 pub struct Job {
     /// The name of the run this job makes.
     pub run: RunId,
-    /// What it does.
-    pub call: Call,
+    /// What it does. Shared with whoever keeps it until the run has started.
+    pub call: Arc<Call>,
 }
 
-/// What a spare answers when it has taken its job: from here on it is that run, whatever becomes of it.
+/// What a spare answers when it has taken its job: whatever becomes of it from here on, nobody else will do it. Read only if
+/// the spare ends before it was seen to live with its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
     /// The run.

@@ -14,9 +14,11 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pyo3::exceptions::{PyImportError, PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 use crate::context::{current_umask, os_pairs, working_directory};
+use crate::events;
 use crate::payload;
 use crate::records::{State, Update};
 use crate::run::Run;
@@ -74,6 +76,25 @@ impl Supervisor {
     fn ask(&self, py: Python<'_>, request: &Request, descriptors: Vec<OwnedFd>) -> PyResult<Reply> {
         let mut replies = self.send(py, request, descriptors)?;
         Ok(next_reply(py, &mut replies)?.message)
+    }
+
+    /// Asks for a template, and hands over what happens while it is built.
+    fn ask_for_template(
+        &self,
+        py: Python<'_>,
+        request: &Request,
+        on_event: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Reply> {
+        let mut replies = self.send(py, request, Vec::new())?;
+        loop {
+            match (next_reply(py, &mut replies)?.message, on_event) {
+                (Reply::Building(event), Some(on_event)) => {
+                    on_event.call1((events::to_python(py, event)?,))?;
+                }
+                (Reply::Building(_), None) => {}
+                (reply, _) => return Ok(reply),
+            }
+        }
     }
 
     /// Asks a run to end and waits until it has.
@@ -184,6 +205,8 @@ impl Supervisor {
         target: OsString,
         is_path: bool,
         ignored_modules: Vec<String>,
+        preload: Vec<String>,
+        import_limit: f64,
         executable: OsString,
         options: Vec<OsString>,
         version: (u8, u8),
@@ -192,16 +215,17 @@ impl Supervisor {
         sys_path: Vec<OsString>,
         stdlib: Vec<String>,
         builtins: Vec<String>,
-        environment: Vec<(Vec<u8>, Vec<u8>)>,
+        environment: &Bound<'_, PyDict>,
         package_directory: OsString,
         spares: u32,
+        on_event: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<State> {
         let target = if is_path {
             Target::Path(target)
         } else {
             Target::Module(target.to_string_lossy().into_owned())
         };
-        let environment = os_pairs(environment);
+        let environment = os_pairs(environment)?;
         let interpreter = TargetInterpreter {
             executable,
             options,
@@ -214,9 +238,10 @@ impl Supervisor {
             environment,
             package_directory,
         };
-        let request =
-            Request::Open(Box::new(Open { target, interpreter, ignored_modules, spares, profile: false }));
-        match self.ask(py, &request, Vec::new())? {
+        let import_limit = Duration::try_from_secs_f64(import_limit).unwrap_or(Duration::MAX);
+        let open =
+            Open { target, interpreter, ignored_modules, preload, import_limit, spares, profile: false };
+        match self.ask_for_template(py, &Request::Open(Box::new(open)), on_event)? {
             Reply::Opened(state) => Ok(state.into()),
             other => Err(unexpected(other)),
         }
@@ -228,7 +253,7 @@ impl Supervisor {
         slf: Bound<'_, Self>,
         argv: Vec<OsString>,
         sys_path: Vec<OsString>,
-        environment: Vec<(Vec<u8>, Vec<u8>)>,
+        environment: &Bound<'_, PyDict>,
         main_name: Option<String>,
         main_file: Option<OsString>,
         lengths: Vec<u64>,
@@ -241,7 +266,7 @@ impl Supervisor {
         let context = ProcessContext {
             argv,
             sys_path,
-            environment: os_pairs(environment),
+            environment: os_pairs(environment)?,
             umask: current_umask(),
             stdio: [0, 1, 2].map(|number: usize| streams[number].is_some()),
             main: MainModule { spec_name: main_name, file: main_file },
@@ -259,8 +284,9 @@ impl Supervisor {
     }
 
     /// Brings the template up to date.
-    fn update(&self, py: Python<'_>) -> PyResult<Update> {
-        match self.ask(py, &Request::Update, Vec::new())? {
+    #[pyo3(signature = (on_event=None))]
+    fn update(&self, py: Python<'_>, on_event: Option<&Bound<'_, PyAny>>) -> PyResult<Update> {
+        match self.ask_for_template(py, &Request::Update, on_event)? {
             Reply::Updated(update) => Ok(update.into()),
             other => Err(unexpected(other)),
         }

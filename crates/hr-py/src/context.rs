@@ -1,16 +1,22 @@
 //! What of this process its runs inherit.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 
 use hr_forkserver::above_streams;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
 use rustix::fs::{Mode, OFlags};
 
 /// Names and values of environment variables.
-pub(crate) fn os_pairs(pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(OsString, OsString)> {
-    pairs.into_iter().map(|(name, value)| (OsString::from_vec(name), OsString::from_vec(value))).collect()
+pub(crate) fn os_pairs(variables: &Bound<'_, PyDict>) -> PyResult<Vec<(OsString, OsString)>> {
+    let text = |bytes: &Bound<'_, PyAny>| -> PyResult<OsString> {
+        Ok(OsString::from_vec(bytes.cast::<PyBytes>()?.as_bytes().to_vec()))
+    };
+    variables.iter().map(|(name, value)| Ok((text(&name)?, text(&value)?))).collect()
 }
 
 /// The working directory as a descriptor: it may have been removed or be unreadable, and is still ours.
@@ -22,7 +28,11 @@ pub(crate) fn working_directory() -> PyResult<OwnedFd> {
 /// Reads the umask from the kernel's account of this process: `umask(2)` can only be read by changing it, and
 /// another thread may be creating a file.
 pub(crate) fn current_umask() -> u32 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    // The mask is in the second line.
+    let mut status = [0; 256];
+    let read =
+        File::open("/proc/self/status").and_then(|mut file| file.read(&mut status)).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status[..read]);
     let value = status.lines().find_map(|line| line.strip_prefix("Umask:"));
     value.and_then(|value| u32::from_str_radix(value.trim(), 8).ok()).unwrap_or(0o022)
 }

@@ -6,12 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, PoisonError};
 
 use hr_forkserver::protocol::{Call, MainModule, Note, Outcome, Payload, ProcessContext};
-use hr_forkserver::{Channel, RunDescriptors};
+use hr_forkserver::{Channel, RunDescriptors, socket_pair};
 use nix::unistd::{Pid, getpid};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 
+use crate::context::os_pairs;
 use crate::payload::{self, Parts};
 
 /// A call, and the process it is to happen in.
@@ -38,6 +39,29 @@ impl Job {
 
 #[pymethods]
 impl Job {
+    /// A job whose result nobody reads, with all standard streams.
+    #[staticmethod]
+    #[pyo3(signature = (argv, sys_path, environment, lengths, inline))]
+    fn rehearsal(
+        py: Python<'_>,
+        argv: Vec<OsString>,
+        sys_path: Vec<OsString>,
+        environment: &Bound<'_, PyDict>,
+        lengths: Vec<u64>,
+        inline: Option<Vec<u8>>,
+    ) -> PyResult<Self> {
+        let (function, _) = payload::from_python((lengths, inline, None))?;
+        let context = ProcessContext {
+            argv,
+            sys_path,
+            environment: os_pairs(environment)?,
+            stdio: [true; 3],
+            ..ProcessContext::default()
+        };
+        let (result, _) = socket_pair()?;
+        Self::new(py, Call { context, function }, RunDescriptors { result, function: None, notes: None })
+    }
+
     #[getter]
     fn argv(&self) -> Vec<OsString> {
         self.context.argv.clone()
@@ -49,9 +73,13 @@ impl Job {
     }
 
     #[getter]
-    fn environment<'py>(&self, py: Python<'py>) -> Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    fn environment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let bytes = |text: &OsString| PyBytes::new(py, text.as_bytes());
-        self.context.environment.iter().map(|(name, value)| (bytes(name), bytes(value))).collect()
+        let environment = PyDict::new(py);
+        for (name, value) in &self.context.environment {
+            environment.set_item(bytes(name), bytes(value))?;
+        }
+        Ok(environment)
     }
 
     #[getter]

@@ -43,14 +43,19 @@ impl Basis {
 
     /// Whether a process with `context` would have imported the same: any variable may differ but those that were read.
     pub(crate) fn suits(&self, context: &ProcessContext) -> bool {
-        let wanted: BTreeMap<&OsStr, &OsStr> =
-            context.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())).collect();
-        let same =
-            |name: &OsStr| self.environment.get(name).map(OsString::as_os_str) == wanted.get(name).copied();
-        let mut read_unseen = self.environment.keys().map(OsString::as_os_str).chain(wanted.keys().copied());
-        self.sys_path == context.sys_path
-            && self.variables.iter().all(|name| same(name))
-            && read_unseen.all(|name| !is_read_unseen(name) || same(name))
+        let matters = |name: &OsStr| is_read_unseen(name) || self.variables.iter().any(|read| read == name);
+        let ours = self.environment.keys().filter(|name| matters(name)).count();
+        let wanted: BTreeMap<&OsStr, &OsStr> = context
+            .environment
+            .iter()
+            .filter(|(name, _)| matters(name))
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+            .collect();
+        // Each that is wanted is ours with the same value, and there are no more of ours.
+        let same = |(name, value): (&&OsStr, &&OsStr)| {
+            self.environment.get(*name).is_some_and(|ours| ours.as_os_str() == *value)
+        };
+        self.sys_path == context.sys_path && wanted.len() == ours && wanted.iter().all(same)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What clients ask for, and what they are told.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Note, Reply, Request, RunId};
@@ -50,8 +51,8 @@ impl Answers {
 ///
 /// It is kept until its process is known: a template that dies in between has not forked it.
 pub(crate) struct PendingRun {
-    call: Call,
-    descriptors: Vec<OwnedFd>,
+    call: Arc<Call>,
+    descriptors: Arc<[OwnedFd]>,
     answer: Answer,
     tries_left: u32,
 }
@@ -110,6 +111,7 @@ impl Supervisor {
         if descriptors.len() != call.descriptors() {
             return self.answers.send(answer, &invalid("the call came without its descriptors"));
         }
+        let (call, descriptors) = (Arc::new(call), descriptors.into());
         self.pending.push(PendingRun { call, descriptors, answer, tries_left: TRIES });
         self.start_pending();
     }
@@ -124,14 +126,9 @@ impl Supervisor {
                 self.pending.push(pending);
                 continue;
             };
-            let copies: Result<Vec<_>, _> = pending.descriptors.iter().map(OwnedFd::try_clone).collect();
-            match copies {
-                Ok(copies) => {
-                    let run = self.tree.run(template, pending.call.clone(), copies);
-                    self.starting.insert(run, pending);
-                }
-                Err(error) => self.answers.send(pending.answer, &cannot_fork(&error.to_string())),
-            }
+            let (call, descriptors) = (Arc::clone(&pending.call), Arc::clone(&pending.descriptors));
+            let run = self.tree.run(template, call, descriptors);
+            self.starting.insert(run, pending);
         }
         if self.refresh.is_idle() {
             self.give_up_hopeless();
@@ -224,7 +221,9 @@ impl Supervisor {
     pub(super) fn refreshed(&mut self, outcomes: Vec<Outcome>) {
         for outcome in outcomes {
             match outcome {
+                Outcome::Building(event) => self.reporter.building(&event, self.running.is_empty()),
                 Outcome::Answer(answer, reply) => {
+                    self.reporter.built();
                     if let Reply::Opened(state)
                     | Reply::Updated(hr_forkserver::protocol::Update { state, .. }) = &*reply
                     {
@@ -233,10 +232,12 @@ impl Supervisor {
                     self.answers.send(answer, &reply);
                 }
                 Outcome::Ready => {
+                    self.reporter.built();
                     self.start_pending();
                     self.refill();
                 }
                 Outcome::NoTemplate(message) => {
+                    self.reporter.built();
                     for pending in std::mem::take(&mut self.pending) {
                         self.answers.send(pending.answer, &cannot_fork(&message));
                     }

@@ -101,7 +101,7 @@ impl Inputs {
                     .collect()
             }
             Suspects::Everything => {
-                *registration = Some(self.watch.register(self.files.keys()));
+                *registration = Some(self.watch.register(self.files.keys().cloned(), std::iter::empty()));
                 let differ = self.files.iter().filter(|(file, known)| !known.still_holds(file));
                 differ.map(|(file, _)| Rc::clone(file)).collect()
             }

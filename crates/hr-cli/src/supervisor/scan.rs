@@ -1,5 +1,6 @@
 //! Asking `hr-graph` what a template should hold, off the main thread.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,14 +8,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hr_forkserver::protocol::{self, Failure, FirstParty, Open};
-use hr_graph::{Interpreter, Kind, LocateError, Project, ScanOptions, Scanner, Target};
+use hr_graph::{Consulted, Interpreter, Kind, LocateError, Project, ScanOptions, Scanner, Target};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::memory::{Memory, Store};
+use super::unchanged::LastScan;
+use super::watch::Watch;
 use crate::analysis::cache_directory;
 
 /// What a project asks of its template.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Scan {
     /// Modules to import, in order.
     pub(crate) modules: Vec<Wanted>,
@@ -28,8 +31,18 @@ pub(crate) struct Scan {
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) module: String,
-    /// The place that asks for it, relative to the project; none if runs have shown that it is needed.
-    pub(crate) place: Option<(PathBuf, u32)>,
+    pub(crate) asked_by: AskedBy,
+}
+
+/// Who asks for a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AskedBy {
+    /// A file of the project, by its path below the root, and a line.
+    File(PathBuf, u32),
+    /// The user, who wants it in templates whatever the source says.
+    User,
+    /// Runs, which have had to load it.
+    Runs,
 }
 
 /// Scans one project, again and again, on a thread of its own.
@@ -38,7 +51,8 @@ pub(crate) struct Wanted {
 #[derive(Debug)]
 pub(crate) struct ScanThread {
     tasks: Option<Sender<Task>>,
-    scans: Receiver<Scan>,
+    scans: Receiver<(Scan, Consulted)>,
+    last: RefCell<LastScan>,
     /// Becomes readable when a scan is there.
     wake: OwnedFd,
     store: Option<Store>,
@@ -54,8 +68,8 @@ enum Task {
 const LAST_TASK: Duration = Duration::from_millis(300);
 
 impl ScanThread {
-    /// Finds the project, and starts the thread.
-    pub(crate) fn start(open: &Open) -> Result<Self, Failure> {
+    /// Finds the project, and starts the thread. What happens to the project is heard from `watch`.
+    pub(crate) fn start(open: &Open, watch: &Watch) -> Result<Self, Failure> {
         let interpreter = interpreter(open);
         let target = match &open.target {
             protocol::Target::Module(name) => Target::Module(name.clone()),
@@ -80,7 +94,8 @@ impl ScanThread {
             for task in to_do {
                 match task {
                     Task::Scan => {
-                        if answers.send(scan(&mut scanner)).is_err()
+                        let scan = scan(&mut scanner);
+                        if answers.send((scan, scanner.consulted())).is_err()
                             || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
                         {
                             return;
@@ -92,7 +107,8 @@ impl ScanThread {
             }
         };
         thread::Builder::new().name("scan".to_owned()).spawn(work).map_err(|error| failed(&error))?;
-        Ok(Self { tasks: Some(tasks), scans, wake, store })
+        let last = RefCell::new(LastScan::new(watch.clone()));
+        Ok(Self { tasks: Some(tasks), scans, last, wake, store })
     }
 
     fn ask(&self, task: Task) {
@@ -103,7 +119,12 @@ impl ScanThread {
 
     /// Asks for a scan of what is on disk from now on. The thread lives as long as this.
     pub(crate) fn request(&self) {
-        self.ask(Task::Scan);
+        if self.last.borrow_mut().still_holds() {
+            // The scan is there already.
+            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        } else {
+            self.ask(Task::Scan);
+        }
     }
 
     /// What is remembered of the project.
@@ -126,7 +147,11 @@ impl ScanThread {
     /// A scan that is ready.
     pub(crate) fn take(&self) -> Option<Scan> {
         let _ = rustix::io::read(&self.wake, &mut [0; 8]);
-        self.scans.try_recv().ok()
+        let mut last = self.last.borrow_mut();
+        if let Ok((scan, consulted)) = self.scans.try_recv() {
+            last.replace(scan, consulted);
+        }
+        last.take_asked()
     }
 }
 
@@ -168,7 +193,7 @@ fn scan(scanner: &mut Scanner) -> Scan {
     let possible = plan.filter(|planned| planned.resolved || planned.kind != Kind::Stdlib);
     let modules = possible.map(|planned| Wanted {
         module: planned.name,
-        place: Some((planned.location.file, planned.location.line)),
+        asked_by: AskedBy::File(planned.location.file, planned.location.line),
     });
     let problems = graph.problems().iter().map(|problem| protocol::Problem {
         file: problem.file.clone().into(),

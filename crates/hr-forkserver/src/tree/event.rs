@@ -77,7 +77,7 @@ pub enum Source {
     Snapshot(SnapshotId),
     /// The end of a run whose snapshot is gone.
     Run(RunId),
-    /// A spare that is taking its job.
+    /// A spare whose socket takes no more of its job just now.
     Job(RunId),
     /// What templates print, by the number of the pipe.
     Output(usize),

@@ -66,9 +66,8 @@ impl SnapshotTree {
             .iter()
             .map(|(number, pipe)| (Source::Output(*number), pipe.as_fd(), PollFlags::POLLIN));
         let jobs = self.runs.iter().filter_map(|(id, run)| {
-            let jobs = run.jobs.as_ref().filter(|_| !run.spare)?;
-            let write = if jobs.wants_to_write() { PollFlags::POLLOUT } else { PollFlags::empty() };
-            Some((Source::Job(*id), jobs.as_fd(), PollFlags::POLLIN | write))
+            let jobs = run.jobs.as_ref().filter(|jobs| !run.spare && jobs.wants_to_write())?;
+            Some((Source::Job(*id), jobs.as_fd(), PollFlags::POLLOUT))
         });
         let notes = self.notes.iter().map(|notes| (Source::Notes, notes.as_fd(), PollFlags::POLLIN));
         channels.chain(ends).chain(orphans).chain(jobs).chain(outputs).chain(notes)

@@ -2,23 +2,26 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use hr_protocol::{Call, Command, ExitStatus, Job, RunId, SnapshotId, Taken};
 use nix::unistd::Pid;
 use rustix::process::Signal;
 
 use super::{SnapshotTree, TreeEvent};
-use crate::channel::{Channel, socket_pair};
+use crate::channel::{Channel, ChannelError, socket_pair};
 use crate::processes;
 
 /// A run, or a spare that may become one.
 pub(super) struct Run {
     pub(super) snapshot: SnapshotId,
     pub(super) process: Option<(Pid, OwnedFd)>,
-    /// Where a run that was forked ahead of time gets its job from. Closed as soon as it has it.
+    /// Where a run that was forked ahead of time gets its job from, and says that it has it.
     pub(super) jobs: Option<Channel<Job, Taken>>,
     /// Whether it was forked ahead of time and has no job yet.
     pub(super) spare: bool,
+    /// Whether it was reported as started.
+    pub(super) announced: bool,
     /// Set once the supervisor was asked to end it: then what it leaves behind ends as well.
     pub(super) stopping: bool,
     /// Set when it has ended and only what it left behind is still to go.
@@ -35,7 +38,13 @@ impl Run {
 impl SnapshotTree {
     /// Carries out `call` in a run forked from `snapshot`: in a spare if there is one, else in a new fork.
     /// `descriptors` are those of the call.
-    pub fn run(&mut self, snapshot: SnapshotId, call: Call, descriptors: Vec<OwnedFd>) -> RunId {
+    pub fn run(
+        &mut self,
+        snapshot: SnapshotId,
+        call: impl Into<Arc<Call>>,
+        descriptors: impl Into<Arc<[OwnedFd]>>,
+    ) -> RunId {
+        let (call, descriptors) = (call.into(), descriptors.into());
         let spare = self.runs.iter().find(|(_, run)| run.awaits_job_from(snapshot)).map(|(id, _)| *id);
         if let Some(run) = spare {
             self.hand_over(run, call, descriptors);
@@ -70,41 +79,66 @@ impl SnapshotTree {
         self.runs_made += 1;
         let run = RunId(self.runs_made);
         let spare = jobs.is_some();
-        self.runs.insert(run, Run { snapshot, process: None, jobs, spare, stopping: false, ended: None });
+        let new =
+            Run { snapshot, process: None, jobs, spare, announced: false, stopping: false, ended: None };
+        self.runs.insert(run, new);
         run
     }
 
     /// Gives a spare its job. It may not have been forked yet: the socket keeps the job for it.
-    pub(super) fn hand_over(&mut self, id: RunId, call: Call, descriptors: Vec<OwnedFd>) {
+    pub(super) fn hand_over(&mut self, id: RunId, call: Arc<Call>, descriptors: Arc<[OwnedFd]>) {
         let Some(run) = self.runs.get_mut(&id) else { return };
         run.spare = false;
         let Some(jobs) = run.jobs.as_mut() else { return };
-        let sent = jobs.queue(&Job { run: id, call }, descriptors).and_then(|()| jobs.try_flush());
-        if let Err(error) = sent {
-            self.run_failed(id, error.to_string());
+        match jobs.queue(&Job { run: id, call }, descriptors) {
+            Ok(()) => self.exchange_job(id),
+            Err(error) => self.run_failed(id, error.to_string()),
         }
     }
 
-    /// Goes on giving a spare its job, and takes note when it has it.
+    /// Goes on giving a spare its job.
     pub(super) fn exchange_job(&mut self, id: RunId) {
-        let Some(run) = self.runs.get_mut(&id) else { return };
-        let Some(jobs) = run.jobs.as_mut() else { return };
-        match jobs.try_flush().and_then(|()| jobs.try_receive()) {
-            Ok(None) => {}
-            Ok(Some(_)) => {
-                run.jobs = None;
-                self.announce(id);
-            }
+        let Some(run) = self.runs.get_mut(&id).filter(|run| !run.spare) else { return };
+        match run.jobs.as_mut().map_or(Ok(()), Channel::try_flush) {
+            Ok(()) => self.announce(id),
             // It ended while it waited, and never saw the job.
             Err(error) => self.run_failed(id, error.to_string()),
         }
     }
 
     /// Reports a run as started once it has its job and its process is known.
+    ///
+    /// A spare has its job as soon as that lies in the socket and the spare is seen to live after that: whoever kills it
+    /// from then on kills the run. So it need not wake the supervisor, which would take the processor from it, to say that
+    /// it has got it. It says so all the same, for the case that it cannot be seen to live any more.
     pub(super) fn announce(&mut self, id: RunId) {
-        if let Some(Run { spare: false, jobs: None, process: Some((pid, _)), .. }) = self.runs.get(&id) {
-            let pid = pid.as_raw();
-            self.events.push_back(TreeEvent::RunStarted { run: id, pid });
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        let Some((pid, handle)) = run.process.as_ref().filter(|_| !run.spare && !run.announced) else {
+            return;
+        };
+        let has_job = match &run.jobs {
+            None => true,
+            Some(jobs) => !jobs.wants_to_write() && processes::is_alive(*pid, handle),
+        };
+        if has_job {
+            run.announced = true;
+            self.events.push_back(TreeEvent::RunStarted { run: id, pid: pid.as_raw() });
+        }
+    }
+
+    /// The same for a run that has ended: only its own word tells whether it had its job.
+    fn announce_late(&mut self, id: RunId) {
+        let Some(run) = self.runs.get_mut(&id).filter(|run| !run.spare && !run.announced) else { return };
+        let word = |jobs: &mut Channel<Job, Taken>| jobs.try_receive().map(|word| word.is_some());
+        let taken = run.jobs.as_mut().map_or(Ok(true), word);
+        match (&run.process, taken) {
+            (Some((pid, _)), Ok(true)) => {
+                run.announced = true;
+                self.events.push_back(TreeEvent::RunStarted { run: id, pid: pid.as_raw() });
+            }
+            (None, Ok(true)) => {}
+            (_, Ok(false)) => self.run_failed(id, ChannelError::Closed.to_string()),
+            (_, Err(error)) => self.run_failed(id, error.to_string()),
         }
     }
 
@@ -147,8 +181,8 @@ impl SnapshotTree {
     }
 
     pub(super) fn run_ended(&mut self, id: RunId, status: ExitStatus) {
-        // Its last word may still lie in the socket: whether it took its job decides what its end means.
-        self.exchange_job(id);
+        // Whether it took its job decides what its end means.
+        self.announce_late(id);
         let Some(run) = self.runs.get_mut(&id) else { return };
         if run.ended.is_some() {
             return;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hr_protocol::{Command, ExitStatus, Hello, Preparation, Report, SnapshotId};
@@ -55,7 +56,11 @@ impl SnapshotTree {
             self.notes = Notes::new().ok();
         }
         let writer = self.notes.as_ref().and_then(|notes| notes.writer().ok());
-        self.command(snapshot, &Command::Prepare(Box::new(preparation)), writer.into_iter().collect());
+        self.command(
+            snapshot,
+            &Command::Prepare(Box::new(preparation)),
+            writer.into_iter().collect::<Vec<_>>(),
+        );
     }
 
     /// Tells `snapshot` to do something that has an answer of its own.
@@ -101,7 +106,12 @@ impl SnapshotTree {
         id
     }
 
-    pub(super) fn command(&mut self, snapshot: SnapshotId, command: &Command, descriptors: Vec<OwnedFd>) {
+    pub(super) fn command(
+        &mut self,
+        snapshot: SnapshotId,
+        command: &Command,
+        descriptors: impl Into<Arc<[OwnedFd]>>,
+    ) {
         let channel = self.snapshots.get_mut(&snapshot).and_then(|snapshot| snapshot.channel.as_mut());
         let sent = match channel {
             Some(channel) => channel.queue(command, descriptors).and_then(|()| channel.try_flush()),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hr_graph::{Project, ProjectGraph, ScanOptions, Scanner};
+use hr_graph::{Entry, Project, ProjectGraph, ScanOptions, Scanner};
 
 use crate::support::{Tree, interpreter, planned};
 
@@ -160,4 +160,61 @@ fn what_cannot_be_read_is_a_problem_and_the_scan_goes_on() {
         .map(|problem| format!("{}:{}:{}", problem.file.display(), problem.line, problem.column))
         .collect();
     assert_eq!(problems, ["broken.py:2:7", "latin.py:2:6"]);
+}
+
+#[test]
+fn whatever_changes_a_scan_lies_in_what_the_last_one_consulted() {
+    let tree = Tree::new(&[
+        ("src/app/__init__.py", "import numbers_of_mine\nimport plugin\nimport native\n"),
+        ("src/app/main.py", "from app import helper\nimport missing_yet\n"),
+        ("src/app/helper.py", "import json\n"),
+        ("src/app/generated/made.py", "import only_generated\n"),
+        ("src/app/.gitignore", "ignored/\n"),
+        ("src/app/ignored/other.py", "import only_ignored\n"),
+        ("elsewhere/real.py", "import behind_the_link\n"),
+        ("lib/numbers_of_mine.py", ""),
+        ("lib/package/__init__.py", ""),
+    ]);
+    std::os::unix::fs::symlink(tree.at("elsewhere/real.py"), tree.at("src/app/plugin.py")).unwrap();
+    std::os::unix::fs::symlink(tree.at("nowhere.py"), tree.at("src/app/dangling.py")).unwrap();
+    let interpreter = tree.interpreter(&["src", "lib", "absent"]);
+    let project = Project::with_source_roots(&tree.root(), &[tree.at("src")], Entry::All, &interpreter);
+    let mut scanner = Scanner::new(project, interpreter, ScanOptions::default());
+    let mut before = summary(&scanner.scan());
+    // Each path is written; `None` removes it.
+    for (path, content) in [
+        ("src/app/helper.py", Some("import json, csv\n")),
+        ("src/app/new.py", Some("import only_new\n")),
+        ("src/app/.gitignore", Some("generated/\n")),
+        ("src/app/deep/.gitignore", Some("*.py\n")),
+        ("src/app/deep/er/module.py", Some("import only_deep\n")),
+        ("elsewhere/real.py", Some("import now_something_else\n")),
+        ("nowhere.py", Some("import at_last\n")),
+        ("lib/missing_yet.py", Some("")),
+        ("lib/numbers_of_mine.py", None),
+        ("lib/native/__init__.py", Some("")),
+        ("absent/plugin.py", Some("")),
+        ("src/app/new.py", None),
+    ] {
+        let consulted = scanner.consulted();
+        let written = tree.at(path);
+        let is_new = !written.exists();
+        match content {
+            Some(content) => tree.write(path, content.as_bytes()),
+            None => std::fs::remove_file(&written).unwrap(),
+        }
+        let after = summary(&scanner.scan());
+        let was_read = consulted
+            .files
+            .iter()
+            .chain(&consulted.directories)
+            .any(|known| *known == written || known.canonicalize().is_ok_and(|known| known == written));
+        let comes_or_goes = is_new || content.is_none();
+        let was_listed = comes_or_goes
+            && written.ancestors().any(|above| consulted.directories.iter().any(|known| known == above));
+        assert!(after == before || was_read || was_listed, "{path} was not consulted: {consulted:#?}");
+        before = after;
+    }
+    assert!(before.contains("now_something_else") && before.contains("at_last"), "{before}");
+    assert!(!before.contains("only_generated") && before.contains("only_ignored"), "{before}");
 }

@@ -13,7 +13,7 @@ from types import FunctionType, MethodType
 from typing import Any, ClassVar
 
 from hotreload._errors import UnpicklableError
-from hotreload._payload import Payload, pack
+from hotreload._payload import Payload, is_plain, pack, pack_plain
 
 
 class FunctionReference:
@@ -135,8 +135,11 @@ def _reduce_stream(stream: io.TextIOWrapper) -> tuple[Any, ...]:
 
 def pack_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload:
     """Pickle a call; what cannot be pickled raises :class:`UnpicklableError` with the argument and its type."""
+    reference = refer(function)
     try:
-        return pack((refer(function) or function, args, kwargs), pickler())
+        if reference is not None and is_plain(args) and is_plain(kwargs.values()):
+            return pack_plain((reference, args, kwargs))
+        return pack((reference or function, args, kwargs), pickler())
     except Exception as error:
         values = [("the function", function)]
         values += [(f"argument {index}", value) for index, value in enumerate(args, 1)]

@@ -1,8 +1,13 @@
 """The compiled part: the protocol, the supervisor's client, and the loop of paused processes."""
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
+from hotreload._events import BuildEvent
+
 __version__: str
+IMPORT_LIMIT: float
+"""How many seconds the import of one module may take unless the user says otherwise."""
 
 PayloadParts = tuple[list[int], bytes | None, int | None]
 
@@ -19,11 +24,21 @@ class Job:
 
     argv: list[str]
     sys_path: list[str]
-    environment: list[tuple[bytes, bytes]]
+    environment: dict[bytes, bytes]
     stdio: tuple[bool, bool, bool]
     main_name: str | None
     main_file: str | None
     result: Results
+
+    @staticmethod
+    def rehearsal(
+        argv: list[str],
+        sys_path: list[str],
+        environment: dict[bytes, bytes],
+        lengths: list[int],
+        inline: bytes | None,
+    ) -> Job:
+        """A job whose result nobody reads, with all standard streams."""
 
     def take_function(self) -> PayloadParts: ...
     def note_loaded(self, modules: list[str]) -> None: ...
@@ -74,6 +89,8 @@ class Supervisor:
         target: str,
         is_path: bool,
         ignored_modules: list[str],
+        preload: list[str],
+        import_limit: float,
         executable: str,
         options: list[str],
         version: tuple[int, int],
@@ -82,21 +99,22 @@ class Supervisor:
         sys_path: list[str],
         stdlib: list[str],
         builtins: list[str],
-        environment: list[tuple[bytes, bytes]],
+        environment: dict[bytes, bytes],
         package_directory: str,
         spares: int,
+        on_event: Callable[[BuildEvent], object] | None,
     ) -> State: ...
     def exec(
         self,
         argv: list[str],
         sys_path: list[str],
-        environment: list[tuple[bytes, bytes]],
+        environment: dict[bytes, bytes],
         main_name: str | None,
         main_file: str | None,
         lengths: list[int],
         inline: bytes | None,
         descriptor: int | None,
     ) -> Run: ...
-    def update(self) -> Update: ...
+    def update(self, on_event: Callable[[BuildEvent], object] | None = None) -> Update: ...
     def status(self) -> State: ...
     def close(self) -> None: ...

@@ -18,9 +18,9 @@ from typing import Any
 
 from hotreload import _native
 from hotreload._call import FunctionReference, pickler, type_name, without_unpicklable_parts
-from hotreload._effects import ImportEffects
+from hotreload._effects import ImportEffects, variables
 from hotreload._learning import Learning
-from hotreload._payload import Payload, pack, unpack
+from hotreload._payload import Payload, is_plain, pack, pack_plain, unpack
 
 _OUR_CODE = os.path.dirname(__file__) + os.sep
 
@@ -41,8 +41,8 @@ def carry_out(job: _native.Job, effects: ImportEffects, learning: Learning) -> i
 
 def become(job: _native.Job, effects: ImportEffects) -> None:
     """Take on arguments, paths, environment, ``__main__`` and streams of an ordinary process."""
-    environment = effects.environment(dict(job.environment))
-    if environment != dict(os.environb):
+    environment = effects.environment(job.environment)
+    if environment != variables():
         os.environb.clear()
         os.environb.update(environment)
         time.tzset()  # the C library reads TZ once
@@ -90,13 +90,22 @@ def reseed() -> None:
         numpy_random.seed()
 
 
-def rehearse() -> None:
-    """Go through the motions of a run, so that the memory they touch is this process's own when it counts."""
+def rehearse(effects: ImportEffects, learning: Learning) -> None:
+    """Go through the motions of a whole run, so that the memory it touches is this process's own when it counts.
+
+    What is called is a function of :mod:`hotreload._rehearsed`, imported as a user's module is. The kernel copies a
+    page of the template the first time that a fork writes to it, and Python writes to all that it as much as looks at.
+    """
     reseed()
-    dict(os.environb)
-    payload = pack((len, ((),), {}), pickler())
-    function, args, kwargs = unpack(payload)
-    pack(function(*args, **kwargs), pickler())
+    environment, path = effects.given()
+    function = FunctionReference("hotreload._rehearsed", "nothing")
+    payload = pack((function, (), {}), pickler())
+    job = _native.Job.rehearsal(sys.argv, path, environment, payload.lengths, payload.inline)
+    sys.path_importer_cache.pop(os.path.dirname(__file__), None)  # a user's directory has not been searched, either
+    become(job, effects)
+    call(job, learning)
+    sys.modules.pop(function.module, None)
+    vars(sys.modules["hotreload"]).pop("_rehearsed", None)
 
 
 def call(job: _native.Job, learning: Learning) -> int:
@@ -123,7 +132,7 @@ def call(job: _native.Job, learning: Learning) -> int:
         job.result.raised(_pack_exception(error, by_value), type_name(error), text)
         return 1
     try:
-        payload = pack(value, by_value)
+        payload = pack_plain(value) if is_plain((value,)) else pack(value, by_value)
     except Exception as error:
         job.result.unpicklable(type_name(value), str(error))
         return 1

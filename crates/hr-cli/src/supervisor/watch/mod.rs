@@ -12,8 +12,10 @@
 //! within the system call that causes it: `vfs_write` calls `fsnotify_modify` before it returns (`fs/read_write.c`),
 //! and rename, unlink, truncate, chmod and the last close do likewise. So once the call has returned, the event is
 //! there to be read, and reading the queue until it is empty, at the moment of asking, gives all that has happened
-//! before that moment. Nobody waits, and nothing runs in between: events of idle hours stay in the kernel, which merges
-//! repeated ones and, should there be too many, says so.
+//! before that moment. (Of 25,000 writes, a fifth of them by another process and each followed by a look at the queue,
+//! none was missing. On the same machine that look took 2.4 µs, and a cookie through the `notify` crate and back 57 µs.)
+//! Nobody waits, and nothing runs in between: events of idle hours stay in the kernel, which merges repeated ones and,
+//! should there be too many, says so.
 //!
 //! What makes no event makes none until the file is closed: stores into shared mappings, and on some kernels writes by
 //! `splice`, `io_uring` and `aio`. They are noticed then (`IN_CLOSE_WRITE`), or with the next event of that file.
@@ -58,6 +60,12 @@ const MOVED: AddWatchFlags = AddWatchFlags::IN_ATTRIB // links to it, and permis
 /// What can change a file.
 const WRITTEN: AddWatchFlags = MOVED.union(AddWatchFlags::IN_MODIFY).union(AddWatchFlags::IN_CLOSE_WRITE);
 
+/// What can change which entries a directory has.
+const ENTRIES: AddWatchFlags = AddWatchFlags::IN_CREATE
+    .union(AddWatchFlags::IN_DELETE)
+    .union(AddWatchFlags::IN_MOVED_FROM)
+    .union(AddWatchFlags::IN_MOVED_TO);
+
 /// The part of the user's watches that is left to other programs: one in this many is taken.
 const SHARE: usize = 2;
 
@@ -93,6 +101,8 @@ struct User {
 enum Part {
     /// One of its files.
     File(Name),
+    /// One of its directories, for what it holds.
+    Entries(Name),
     /// A directory or link that leads to many of its files.
     Way,
 }
@@ -106,12 +116,13 @@ pub(crate) enum Suspects {
     Everything,
 }
 
-/// Files that one owner wants to know of. Its watches end with it.
+/// Files, and directories for their entries, that one owner wants to know of. Its watches end with it.
 #[derive(Debug)]
 pub(crate) struct Registration {
     watch: Watch,
     id: u64,
     watches: Vec<WatchDescriptor>,
+    directories: BTreeSet<Name>,
     /// Files of which the kernel tells nothing.
     unwatched: BTreeSet<Name>,
 }
@@ -134,21 +145,25 @@ impl Watch {
         }))))
     }
 
-    /// Watches `files` from now on. They are not suspect yet, so they are to be compared after this, once.
-    pub(crate) fn register<'a>(&self, files: impl Iterator<Item = &'a Name>) -> Registration {
+    /// Watches `files`, and the entries of `directories`, from now on. They are not suspect yet, so they are to be looked at
+    /// after this, once.
+    pub(crate) fn register(
+        &self,
+        files: impl Iterator<Item = Name>,
+        directories: impl Iterator<Item = Name>,
+    ) -> Registration {
+        let (watch, directories): (_, BTreeSet<Name>) = (self.clone(), directories.collect());
+        let all = files.chain(directories.iter().cloned()).collect::<Vec<_>>();
         let mut registration =
-            Registration { watch: self.clone(), id: 0, watches: Vec::new(), unwatched: BTreeSet::new() };
-        match &self.0 {
-            None => registration.unwatched = files.cloned().collect(),
-            Some(watching) => {
-                let mut watching = watching.borrow_mut();
-                watching.registrations += 1;
-                registration.id = watching.registrations;
-                watching.suspects.insert(registration.id, Suspects::Files(BTreeSet::new()));
-                let mut route = Route::new(&mut watching, registration.id);
-                registration.unwatched = files.filter(|file| !route.watch(file)).cloned().collect();
-                registration.watches = route.watches();
-            }
+            Registration { watch, id: 0, watches: Vec::new(), directories, unwatched: BTreeSet::new() };
+        if let Some(watching) = &self.0 {
+            let mut watching = watching.borrow_mut();
+            watching.registrations += 1;
+            registration.id = watching.registrations;
+            watching.suspects.insert(registration.id, Suspects::Files(BTreeSet::new()));
+            registration.look_after(&mut watching, all.iter());
+        } else {
+            registration.unwatched = all.into_iter().collect();
         }
         registration
     }
@@ -158,23 +173,37 @@ impl Registration {
     /// What may have changed since this was last asked. Of single files, watches are fresh when this returns.
     pub(crate) fn suspects(&mut self) -> Suspects {
         let mut suspects = self.unwatched.clone();
-        let Some(watching) = &self.watch.0 else { return Suspects::Files(suspects) };
+        let Some(watching) = self.watch.0.clone() else { return Suspects::Files(suspects) };
         let mut watching = watching.borrow_mut();
         watching.take_events();
         match watching.suspects.get_mut(&self.id) {
             Some(Suspects::Files(files)) => {
                 let files = std::mem::take(files);
-                if !files.is_empty() {
-                    // There may be another file under that name by now.
-                    let mut route = Route::new(&mut watching, self.id);
-                    self.unwatched.extend(files.iter().filter(|file| !route.watch(file)).cloned());
-                    self.watches.extend(route.watches());
-                }
+                // There may be another file under that name by now.
+                self.look_after(&mut watching, files.iter());
                 suspects.extend(files);
                 Suspects::Files(suspects)
             }
             Some(Suspects::Everything) | None => Suspects::Everything,
         }
+    }
+
+    /// Whether the kernel tells of all that is registered.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.unwatched.is_empty()
+    }
+
+    /// Watches `names`, or takes note that this cannot be.
+    fn look_after<'a>(&mut self, watching: &mut Watching, names: impl Iterator<Item = &'a Name>) {
+        let mut route = Route::new(watching, self.id);
+        for name in names {
+            let entries = self.directories.contains(name);
+            let watched = if entries { route.watch_entries(name) } else { route.watch(name) };
+            if !watched {
+                self.unwatched.insert(Rc::clone(name));
+            }
+        }
+        self.watches.extend(route.watches());
     }
 
     /// Lets `files` stay suspect.
@@ -228,19 +257,19 @@ impl Watching {
         if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
             return self.everything();
         }
-        // Something in a directory, and not the directory itself.
-        if event.name.is_some() {
-            return;
-        }
+        // Otherwise something happened to the directory itself, or it is none.
+        let within = event.name.is_some();
         for User { registration, part } in self.watched.get(&event.wd).into_iter().flatten() {
-            if let Some(suspects) = self.suspects.get_mut(registration) {
-                match (part, suspects) {
-                    (Part::File(file), Suspects::Files(files)) => {
-                        files.insert(Rc::clone(file));
-                    }
-                    (Part::Way, suspects) => *suspects = Suspects::Everything,
-                    (Part::File(_), Suspects::Everything) => {}
+            let Some(suspects) = self.suspects.get_mut(registration) else { continue };
+            match (part, suspects) {
+                (Part::Way, suspects) if !within => *suspects = Suspects::Everything,
+                (Part::File(file), Suspects::Files(files)) if !within => {
+                    files.insert(Rc::clone(file));
                 }
+                (Part::Entries(directory), Suspects::Files(files)) if event.mask.intersects(ENTRIES) => {
+                    files.insert(Rc::clone(directory));
+                }
+                _ => {}
             }
         }
         if event.mask.contains(AddWatchFlags::IN_IGNORED) {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use nix::sys::inotify::{AddWatchFlags, WatchDescriptor};
 
-use super::{MOVED, Name, Part, WRITTEN, Watching};
+use super::{ENTRIES, MOVED, Name, Part, WRITTEN, Watching};
 
 /// How many symbolic links may follow one another, as in the kernel (`MAXSYMLINKS`).
 const MOST_LINKS: u32 = 40;
@@ -36,6 +36,22 @@ impl<'a> Route<'a> {
     pub(super) fn watch(&mut self, file: &Name) -> bool {
         let path = Path::new(file);
         path.is_absolute() && self.file(path, &Part::File(Rc::clone(file)), 0)
+    }
+
+    /// Watches what a directory holds; of one that does not exist, where it would appear. `false` if that cannot be.
+    pub(super) fn watch_entries(&mut self, directory: &Name) -> bool {
+        let path = Path::new(directory);
+        let Some(existing) = path.ancestors().find(|path| path.exists()) else { return false };
+        let part = Part::Entries(Rc::clone(directory));
+        if !existing.is_dir() {
+            return existing.is_absolute() && self.file(existing, &part, 0);
+        }
+        // Through its links, if there are any: `way` has watched those.
+        existing.is_absolute()
+            && self.way(existing, 0)
+            && existing.canonicalize().is_ok_and(|real| self.add(&real, MOVED | ENTRIES, &part))
+            // It may have been made meanwhile.
+            && (existing == path || !path.exists())
     }
 
     fn file(&mut self, path: &Path, part: &Part, links: u32) -> bool {

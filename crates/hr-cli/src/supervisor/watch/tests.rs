@@ -246,7 +246,7 @@ fn only_what_happens_to_a_file_makes_it_suspect() {
         fs::write(file, "").unwrap();
     }
     let names = names(&files);
-    let mut registration = Watch::start().register(names.iter());
+    let mut registration = Watch::start().register(names.iter().cloned(), std::iter::empty());
     let suspects = |names: &[Name]| Suspects::Files(names.iter().cloned().collect());
 
     fs::create_dir(root.path().join("__pycache__")).unwrap();
@@ -264,11 +264,36 @@ fn only_what_happens_to_a_file_makes_it_suspect() {
 }
 
 #[test]
+fn a_directory_is_suspect_when_it_gets_or_loses_an_entry() {
+    let root = tempfile::tempdir().unwrap();
+    let at = |name: &str| root.path().join(name);
+    fs::create_dir(at("real")).unwrap();
+    fs::write(at("real/one.py"), "").unwrap();
+    symlink("real", at("link")).unwrap();
+    let names = names(&[at("link"), at("missing/deep")]);
+    let mut registration = Watch::start().register(std::iter::empty(), names.iter().cloned());
+    let suspects = |names: &[Name]| Suspects::Files(names.iter().cloned().collect());
+
+    fs::write(at("real/one.py"), "changed").unwrap();
+    fs::set_permissions(at("real/one.py"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(registration.suspects(), suspects(&[]), "its entries are the same");
+    fs::write(at("real/two.py"), "").unwrap();
+    assert_eq!(registration.suspects(), suspects(&names[..1]));
+    fs::rename(at("real/two.py"), at("two.py")).unwrap();
+    assert_eq!(registration.suspects(), suspects(&names), "it was moved to where the other may appear");
+    fs::create_dir_all(at("missing/deep")).unwrap();
+    assert_eq!(registration.suspects(), suspects(&names[1..]));
+    assert_eq!(registration.suspects(), suspects(&[]));
+    fs::write(at("missing/deep/three.py"), "").unwrap();
+    assert_eq!(registration.suspects(), suspects(&names[1..]));
+}
+
+#[test]
 fn everything_is_suspect_when_events_were_lost() {
     let root = tempfile::tempdir().unwrap();
     let files = ["one.py", "two.py"].map(|name| root.path().join(name));
     let mut written = files.clone().map(|file| File::create(file).unwrap());
-    let mut registration = Watch::start().register(names(&files).iter());
+    let mut registration = Watch::start().register(names(&files).iter().cloned(), std::iter::empty());
     let queue = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
     // One after the other, since the kernel merges events that are the same.
     for _ in 0..=queue.trim().parse::<usize>().unwrap() / 2 {
@@ -287,14 +312,14 @@ fn a_file_that_cannot_be_watched_is_always_suspect() {
     let names = names(&[file, "/proc/self/status".into(), "relative.py".into()]);
     let suspects = Suspects::Files(names[1..].iter().cloned().collect());
     let watch = Watch::start();
-    let mut registration = watch.register(names.iter());
+    let mut registration = watch.register(names.iter().cloned(), std::iter::empty());
     assert_eq!([registration.suspects(), registration.suspects()], [suspects.clone(), suspects]);
 
     // The user's limit is reached.
     watch.0.as_ref().unwrap().borrow_mut().limit = 0;
     let all = Suspects::Files(names.iter().cloned().collect());
-    assert_eq!(watch.register(names.iter()).suspects(), all);
-    assert_eq!(Watch::default().register(names.iter()).suspects(), all);
+    assert_eq!(watch.register(names.iter().cloned(), std::iter::empty()).suspects(), all);
+    assert_eq!(Watch::default().register(names.iter().cloned(), std::iter::empty()).suspects(), all);
 }
 
 #[test]
@@ -307,9 +332,9 @@ fn a_watch_ends_with_the_last_registration_that_needs_it() {
     let names = names(&files);
     let watch = Watch::start();
     let watches = || watch.0.as_ref().unwrap().borrow().watched.len();
-    let first = watch.register(names.iter());
+    let first = watch.register(names.iter().cloned(), std::iter::empty());
     let both = watches();
-    let mut second = watch.register(names[..1].iter());
+    let mut second = watch.register(names[..1].iter().cloned(), std::iter::empty());
     assert_eq!(watches(), both, "watches are shared");
     drop(first);
     assert_eq!(watches(), both - 1);
