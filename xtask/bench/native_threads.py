@@ -114,7 +114,9 @@ def owners(task: str, mapped: list[tuple[int, int, str, str]]) -> list[str]:
     end = next(end for start, end, _, _ in mapped if start <= pointer < end)
     with open("/proc/self/mem", "rb", 0) as memory:
         memory.seek(pointer)
-        words = [word for (word,) in struct.iter_unpack("<Q", memory.read((min(end, pointer + 65536) - pointer) // 8 * 8))]
+        words = [
+            word for (word,) in struct.iter_unpack("<Q", memory.read((min(end, pointer + 65536) - pointer) // 8 * 8))
+        ]
     names: dict[str, None] = {}
     for word in words:
         for start, stop, mode, path in mapped:
@@ -171,7 +173,9 @@ def main() -> None:
         os._exit(0)
     for module in sys.argv[1:] or USES:
         done = subprocess.run([sys.executable, __file__, "--row", module], capture_output=True, text=True)
-        print(done.stdout.strip() or f"| {module} | {(done.stderr.strip().splitlines() or ['?'])[-1][:90]} |", flush=True)
+        print(
+            done.stdout.strip() or f"| {module} | {(done.stderr.strip().splitlines() or ['?'])[-1][:90]} |", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 //!
 //! It starts itself as a template that "imports" two words, forks a run from it that prints them, and waits for the run.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
 
 use hr_forkserver::protocol::{Call, ImportOutcome, Loaded, Payload, Preparation, ProcessContext};
@@ -21,7 +22,7 @@ impl Interpreter for Words {
     fn prepare(&mut self, _preparation: Preparation) {}
     fn import(&mut self, module: &str) -> ImportOutcome {
         self.0.push(module.to_owned());
-        ImportOutcome::Imported
+        ImportOutcome::Imported { effects: Vec::new() }
     }
     fn settle(&mut self) -> Loaded {
         Loaded::default()
@@ -52,6 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let plan = Plan {
         modules: vec!["hello".to_owned(), "world".to_owned()],
         preparation: Preparation::default(),
+        forced: BTreeSet::new(),
         import_limit: std::time::Duration::from_mins(1),
     };
     let mut tree = SnapshotTree::default();

@@ -1,13 +1,16 @@
 //! Building a template: a [`Transaction`] carried out by processes.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
 use hr_protocol::{
-    AttemptEnd, Command, ExitStatus, FailedAttempt, ImportOutcome, Loaded, Preparation, SnapshotId,
+    AttemptEnd, BuildEvent, Command, ExitStatus, FailedAttempt, ImportOutcome, Loaded, Preparation,
+    SnapshotId,
 };
 use thiserror::Error;
 
+use crate::chronicle::Chronicle;
 use crate::launch::Launch;
 use crate::transaction::{Cause, Step, Transaction, Verdict};
 use crate::tree::{SnapshotTree, TreeEvent};
@@ -22,6 +25,8 @@ pub struct Plan {
     pub modules: Vec<String>,
     /// What the process must know before it imports.
     pub preparation: Preparation,
+    /// Those of `modules` that are kept whatever they do beyond loading modules.
+    pub forced: BTreeSet<String>,
     /// How long one import may take.
     pub import_limit: Duration,
 }
@@ -101,6 +106,7 @@ enum Role {
 pub struct Build {
     plan: Plan,
     transaction: Transaction,
+    chronicle: Chronicle,
     current: SnapshotId,
     fallback: Option<SnapshotId>,
     waiting: Waiting,
@@ -131,6 +137,7 @@ impl Build {
     fn new(current: SnapshotId, plan: Plan) -> Self {
         Self {
             transaction: Transaction::new(plan.modules.clone()),
+            chronicle: Chronicle::new(plan.modules.len()),
             plan,
             current,
             fallback: None,
@@ -147,17 +154,29 @@ impl Build {
     /// When [`Build::expired`] must be called, if nothing happens before.
     pub fn deadline(&self) -> Option<Instant> {
         match self.waiting {
-            Waiting::Import { since } if !self.timed_out => since.checked_add(self.plan.import_limit),
+            Waiting::Import { since } if !self.timed_out => {
+                since.checked_add(self.plan.import_limit.min(self.chronicle.notice()))
+            }
             _ => None,
         }
     }
 
-    /// Gives up an import that has taken too long.
+    /// Gives up an import that has taken too long, or tells that it takes long.
     pub fn expired(&mut self, tree: &mut SnapshotTree) {
-        if self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+        let Waiting::Import { since } = self.waiting else { return };
+        let (elapsed, limit) = (since.elapsed(), self.plan.import_limit);
+        if elapsed >= limit && !self.timed_out {
             self.timed_out = true;
             tree.kill(self.current);
+        } else if elapsed >= self.chronicle.notice() && !self.timed_out {
+            let module = &self.plan.modules[self.transaction.place()];
+            self.chronicle.takes_long(module, limit);
         }
+    }
+
+    /// What has happened since it was asked for the last time, one after another.
+    pub fn next_event(&mut self) -> Option<BuildEvent> {
+        self.chronicle.next_event()
     }
 
     /// Ends the processes of a build that is no longer wanted.
@@ -200,7 +219,9 @@ impl Build {
         match self.transaction.step() {
             Step::Fork => return self.fork(tree, Role::Fallback),
             Step::Import(module) => {
-                tree.tell(self.current, &Command::Import { module: module.to_owned() });
+                let forced = self.plan.forced.contains(module);
+                self.chronicle.begins(self.transaction.place(), module);
+                tree.tell(self.current, &Command::Import { module: module.to_owned(), forced });
                 self.waiting = Waiting::Import { since: Instant::now() };
             }
             Step::Finished if self.has_threads => return self.fork(tree, Role::Successor),
@@ -246,11 +267,14 @@ impl Build {
     fn imported(&mut self, tree: &mut SnapshotTree, elapsed: Duration, outcome: &ImportOutcome) -> Progress {
         self.tries_left = TRIES;
         match outcome {
-            ImportOutcome::Imported => self.transaction.imported(elapsed),
+            ImportOutcome::Imported { effects } => {
+                let place = self.transaction.place();
+                self.chronicle.succeeds(place, &self.plan.modules[place], elapsed, effects.clone());
+                self.transaction.imported(elapsed);
+            }
             ImportOutcome::Failed { failure, left_traces } => {
                 let cause = Cause::Failed(failure.clone());
-                self.give_up(elapsed, &cause);
-                if self.transaction.failed(cause, *left_traces) == Verdict::RollBack {
+                if self.failed(elapsed, cause, *left_traces) == Verdict::RollBack {
                     self.waiting = Waiting::Death;
                     tree.kill(self.current);
                     return Progress::Working;
@@ -260,23 +284,26 @@ impl Build {
         self.advance(tree)
     }
 
-    /// Remembers how long the current import took, which has failed.
-    fn give_up(&mut self, elapsed: Duration, cause: &Cause) {
-        if let Step::Import(module) = self.transaction.step() {
-            let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-            let end = match cause {
-                Cause::Failed(failure) => AttemptEnd::Failed(failure.clone()),
-                Cause::Died(status) => AttemptEnd::Died(*status),
-                Cause::TimedOut(_) => AttemptEnd::TimedOut,
-            };
-            self.attempts.push(FailedAttempt { module: module.to_owned(), micros, end });
-        }
+    /// Takes note that the current import fails, after `elapsed`.
+    fn failed(&mut self, elapsed: Duration, cause: Cause, left_traces: bool) -> Verdict {
+        let place = self.transaction.place();
+        let module = &self.plan.modules[place];
+        self.chronicle.fails(place, module, &cause);
+        let end = match &cause {
+            Cause::Failed(failure) => AttemptEnd::Failed(failure.clone()),
+            Cause::Died(status) => AttemptEnd::Died(*status),
+            Cause::TimedOut(_) => AttemptEnd::TimedOut,
+        };
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        self.attempts.push(FailedAttempt { module: module.clone(), micros, end });
+        self.transaction.failed(cause, left_traces)
     }
 
     fn settled(&mut self, tree: &mut SnapshotTree, mut loaded: Loaded) -> Progress {
         if let Some(fallback) = self.fallback.take() {
             tree.retire(fallback);
         }
+        self.chronicle.ends(self.started.elapsed());
         if let Some(profile) = &mut loaded.profile {
             profile.attempts = std::mem::take(&mut self.attempts);
         }
@@ -311,18 +338,12 @@ impl Build {
             // It may be whole, but nobody knows yet.
             tree.kill(snapshot);
         }
-        let blamed = match self.waiting {
-            Waiting::Import { .. } if self.timed_out => Some(Cause::TimedOut(self.plan.import_limit)),
-            Waiting::Import { .. } => Some(Cause::Died(status)),
-            _ => None,
-        };
-        if let (Waiting::Import { since }, Some(cause)) = (self.waiting, &blamed) {
-            self.give_up(since.elapsed(), cause);
-        }
-        self.timed_out = false;
-        let innocent = blamed.is_none() && self.waiting != Waiting::Death;
-        if let Some(cause) = blamed {
-            self.transaction.failed(cause, true);
+        let timed_out = std::mem::take(&mut self.timed_out);
+        let innocent = !matches!(self.waiting, Waiting::Import { .. } | Waiting::Death);
+        if let Waiting::Import { since } = self.waiting {
+            let limit = self.plan.import_limit;
+            let cause = if timed_out { Cause::TimedOut(limit) } else { Cause::Died(status) };
+            self.failed(since.elapsed(), cause, true);
         }
         let Some(fallback) = self.fallback.take() else {
             return Progress::Finished(Err(BuildError::Interpreter(status)));

@@ -10,7 +10,7 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hr_protocol::{ImportFailure, NativeThread};
+use hr_protocol::{Effect, NativeThread};
 use nix::unistd::{Pid, getpid};
 
 use crate::{pools, processes, sys, threads};
@@ -55,32 +55,41 @@ impl Before {
         }
     }
 
-    /// What has changed that no template may keep since, if this process is in state `now`. Children in `snapshots` are
-    /// known.
-    pub(crate) fn forbidden(&self, now: &Status, snapshots: &[Pid]) -> Option<ImportFailure> {
-        // If nobody on this machine has started a process since, neither has the module: looking through all of them
-        // takes milliseconds.
-        if self.last_process.is_none() || last_process() != self.last_process {
-            let left = processes::descendants(getpid(), snapshots);
-            if !left.is_empty() {
-                return Some(ImportFailure::Processes { pids: left.into_iter().map(Pid::as_raw).collect() });
-            }
+    /// What has changed that no template may keep since, if this process is in state `now`. Children in `known` are not
+    /// counted.
+    pub(crate) fn effects(&self, now: &Status, known: &[Pid]) -> Vec<Effect> {
+        let processes = self.processes(known);
+        let threads = self.lost_threads(now);
+        let signals = |status: &Status| (status.caught, status.ignored);
+        let mut effects = Vec::new();
+        if !processes.is_empty() {
+            effects.push(Effect::Processes { pids: processes });
         }
-        let appeared = descriptors();
-        if appeared.difference(&self.descriptors).any(|number| is_listening(*number)) {
-            return Some(ImportFailure::Listens);
+        if descriptors().difference(&self.descriptors).any(|number| is_listening(*number)) {
+            effects.push(Effect::Listens);
         }
         let directory = std::env::current_dir().ok();
         if directory != self.directory {
             let now = directory.map(|directory| directory.to_string_lossy().into_owned());
-            return Some(ImportFailure::Directory { now: now.unwrap_or_default() });
+            effects.push(Effect::Directory { now: now.unwrap_or_default() });
         }
-        let lost = self.lost_threads(now);
-        if !lost.is_empty() {
-            return Some(ImportFailure::NativeThreads { threads: lost });
+        if !threads.is_empty() {
+            effects.push(Effect::NativeThreads { threads });
         }
-        let signals = |status: &Status| (status.caught, status.ignored);
-        (signals(now) != signals(&self.status)).then_some(ImportFailure::Signals)
+        if signals(now) != signals(&self.status) {
+            effects.push(Effect::Signals);
+        }
+        effects
+    }
+
+    /// Processes below this one that are not `known`.
+    fn processes(&self, known: &[Pid]) -> Vec<i32> {
+        // If nobody on this machine has started a process since, neither has the module: looking through all of them
+        // takes milliseconds.
+        if self.last_process.is_some() && last_process() == self.last_process {
+            return Vec::new();
+        }
+        processes::descendants(getpid(), known).into_iter().map(Pid::as_raw).collect()
     }
 
     /// Threads that have appeared and that a fork would lose.

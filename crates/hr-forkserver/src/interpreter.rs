@@ -12,7 +12,8 @@ pub trait Interpreter {
     /// Seem to have been started with these arguments, look for modules in that path, and keep first-party ones out.
     fn prepare(&mut self, preparation: Preparation);
 
-    /// Import `module`. What it prints goes to this process's stdout and stderr, flushed.
+    /// Import `module`. What it prints goes to this process's stdout and stderr, flushed. Effects are those that only the
+    /// interpreter can see; whether they matter is not its business.
     fn import(&mut self, module: &str) -> ImportOutcome;
 
     /// No more imports: collect and freeze the heap. Returns what all imports have consumed.

@@ -50,6 +50,7 @@
 //! let plan = Plan {
 //!     modules: vec!["json".into()],
 //!     preparation: Preparation::default(),
+//!     forced: Default::default(),
 //!     import_limit: std::time::Duration::from_secs(60),
 //! };
 //! let mut tree = SnapshotTree::default();
@@ -78,6 +79,7 @@ compile_error!(
 
 mod build;
 mod channel;
+mod chronicle;
 mod effects;
 mod interpreter;
 mod launch;

@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hr_protocol::{Command, ExitStatus, Hello, ImportOutcome, Job, Report, RunId, SnapshotId};
+use hr_protocol::{
+    Command, Effect, ExitStatus, Hello, ImportFailure, ImportOutcome, Job, Report, RunId, SnapshotId,
+};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::{set_child_subreaper, set_pdeathsig};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
@@ -49,6 +51,8 @@ struct Paused<I> {
     snapshots: Vec<Pid>,
     /// Where runs tell their notes.
     notes: Option<OwnedFd>,
+    /// What modules have left running that are in this process all the same.
+    tolerated: Vec<Pid>,
 }
 
 /// What the process is after a command.
@@ -81,6 +85,7 @@ impl<I: Interpreter> Paused<I> {
             runs: HashMap::new(),
             snapshots: Vec::new(),
             notes: None,
+            tolerated: Vec::new(),
         })
     }
 
@@ -149,7 +154,7 @@ impl<I: Interpreter> Paused<I> {
                 self.notes = descriptors.pop();
                 self.interpreter.prepare(*preparation);
             }
-            Command::Import { module } => self.import(module)?,
+            Command::Import { module, forced } => self.import(module, forced)?,
             Command::Settle => {
                 let loaded = self.interpreter.settle();
                 self.channel.send(&Report::Settled(loaded), Vec::new())?;
@@ -179,22 +184,20 @@ impl<I: Interpreter> Paused<I> {
         Ok(Next::Paused)
     }
 
-    fn import(&mut self, module: String) -> Result<(), ChannelError> {
+    fn import(&mut self, module: String, forced: bool) -> Result<(), ChannelError> {
         self.bind_to_parent()?;
         // It may start programs, which are to find SIGCHLD as any program does, and it may wait for them.
         let child_ended = SigSet::from(Signal::SIGCHLD);
         let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&child_ended), None);
         let before = Before::look();
         let started = Instant::now();
-        let mut outcome = self.interpreter.import(&module);
+        let outcome = self.interpreter.import(&module);
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let status = Status::read();
-        match (&mut outcome, before.forbidden(&status, &self.snapshots)) {
-            (_, None) => {}
-            (ImportOutcome::Failed { left_traces, .. }, Some(_)) => *left_traces = true,
-            (ImportOutcome::Imported, Some(failure)) => {
-                outcome = ImportOutcome::Failed { failure, left_traces: true };
-            }
+        let known = [self.snapshots.as_slice(), self.tolerated.as_slice()].concat();
+        let outcome = judged(outcome, before.effects(&status, &known), forced);
+        if let ImportOutcome::Imported { effects } = &outcome {
+            self.tolerated.extend(effects.iter().flat_map(left_processes));
         }
         let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None);
         let _ = set_pdeathsig(None);
@@ -308,6 +311,35 @@ impl<I: Interpreter> Paused<I> {
                 self.channel.send(&Report::Ended { run, status }, Vec::new())?;
             }
         }
+    }
+}
+
+/// What became of an import that the interpreter describes as `outcome` and that had these `effects`, as seen from outside.
+fn judged(outcome: ImportOutcome, effects: Vec<Effect>, forced: bool) -> ImportOutcome {
+    match outcome {
+        ImportOutcome::Failed { failure, left_traces } => {
+            ImportOutcome::Failed { failure, left_traces: left_traces || !effects.is_empty() }
+        }
+        ImportOutcome::Imported { effects: mut all } => {
+            for effect in effects {
+                // The interpreter may have noticed the same.
+                if !all.contains(&effect) {
+                    all.push(effect);
+                }
+            }
+            if all.is_empty() || forced {
+                return ImportOutcome::Imported { effects: all };
+            }
+            let failure = ImportFailure::Effects { effects: all };
+            ImportOutcome::Failed { failure, left_traces: true }
+        }
+    }
+}
+
+fn left_processes(effect: &Effect) -> Vec<Pid> {
+    match effect {
+        Effect::Processes { pids } => pids.iter().copied().map(Pid::from_raw).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -28,26 +28,17 @@ const FORK_AWARE_LIBRARIES: [&str; 7] =
 ///   them to the next process that imports polars, which looks for those of dead processes.
 const FORK_AWARE_THREADS: [&str; 2] = ["jemalloc_bg_thd", "polars-ooc-clea"];
 
-/// Files with this name are the language's own runtime: a thread that only they know of was started by other code.
-const RUNTIMES: [&str; 10] = [
-    "ld-linux",
-    "ld-musl",
-    "libc++",
-    "libc-",
-    "libc.",
-    "libgcc_s",
-    "libpthread",
-    "libpython",
-    "libstdc++",
-    "python3",
-];
+/// Beginnings of the file names of the runtimes of C and C++: a thread that only they know of was started by other code.
+const RUNTIMES: [&str; 8] =
+    ["ld-linux", "ld-musl", "libc++", "libc-", "libc.", "libgcc_s", "libpthread", "libstdc++"];
 
-/// The threads among `appeared` that a fork would lose, as people know them.
+/// The threads among `appeared` that a fork would lose, as people know them. Those of the interpreter, which reports them
+/// itself, are not among them.
 pub(crate) fn lost_in_a_fork(appeared: &[Task]) -> Vec<NativeThread> {
     appeared
         .iter()
         .map(|task| (task, owner(task)))
-        .filter(|(task, owner)| !survives(&task.name, *owner))
+        .filter(|(task, owner)| !survives(&task.name, *owner) && !owner.is_some_and(is_interpreter))
         .map(|(task, owner)| NativeThread { name: task.name.clone(), library: owner.map(short_name) })
         .collect()
 }
@@ -60,6 +51,15 @@ fn owner(task: &Task) -> Option<&Path> {
 fn survives(thread: &str, owner: Option<&Path>) -> bool {
     FORK_AWARE_THREADS.contains(&thread)
         || owner.is_some_and(|owner| starts_with_any(&short_name(owner), &FORK_AWARE_LIBRARIES))
+}
+
+/// Whether a file is that of a Python interpreter, such as `python3.13` or `libpython3.13.so.1.0`.
+fn is_interpreter(file: &Path) -> bool {
+    let name = file_name(file);
+    let version = name
+        .strip_prefix("python")
+        .map(|rest| rest.trim_end_matches(|end: char| end.is_ascii_digit() || end == '.'));
+    version == Some("") || name.starts_with("libpython")
 }
 
 fn starts_with_any(name: &str, beginnings: &[&str]) -> bool {
@@ -120,6 +120,17 @@ mod tests {
             lost("polars-1", &["/env/_polars_runtime.abi3.so"]),
             Some("env/_polars_runtime.abi3.so".to_owned())
         );
+        assert_eq!(
+            lost("python", &["/env/pythonic.so", "/usr/bin/python3.13"]),
+            Some("env/pythonic.so".to_owned())
+        );
         assert_eq!(lost_in_a_fork(&[]), []);
+    }
+
+    #[test]
+    fn the_interpreter_reports_its_own_threads() {
+        for program in ["/usr/bin/python3.13", "/env/bin/python", "/usr/lib/libpython3.13.so.1.0"] {
+            assert_eq!(lost("python", &["/usr/lib/libc.so.6", program, "/env/numpy/_core.so"]), None);
+        }
     }
 }

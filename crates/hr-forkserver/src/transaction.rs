@@ -27,7 +27,7 @@ pub enum Cause {
     #[error("{}", died(*.0))]
     Died(ExitStatus),
     /// The import took longer than allowed.
-    #[error("was still importing after {} s", .0.as_secs())]
+    #[error("was still importing after {} s", .0.as_secs_f64())]
     TimedOut(Duration),
 }
 
@@ -93,6 +93,11 @@ impl Transaction {
         } else {
             Step::Import(module)
         }
+    }
+
+    /// The place in the plan of the module that [`Step::Import`] names.
+    pub fn place(&self) -> usize {
+        self.next
     }
 
     /// A fallback stands where the process is now; forking it took `cost`.

@@ -19,7 +19,7 @@ use crate::project::Project;
 use crate::scan::Scanned;
 
 /// To be raised whenever what is stored, or what a scan finds in the same file, changes.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 const MAGIC: &[u8; 8] = b"hr-scan\0";
 const HEADER: usize = MAGIC.len() + 4 + 8;
 /// How many files the cache of one project is spread over.

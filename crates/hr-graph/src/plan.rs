@@ -2,21 +2,24 @@
 
 use std::collections::VecDeque;
 
-use hr_imports::How;
+use hr_imports::{Context, How, Location};
 use petgraph::stable_graph::NodeIndex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::finder::Kind;
 use crate::graph::{Place, ProjectGraph, Use, UseTarget};
-use crate::project::Entry;
+use crate::project::{Entry, covers};
+use crate::resolve::ExternalName;
 use crate::scan::ScanOptions;
 
-/// Modules of others in the order in which Python would reach them from the entry, depth first; then those that are
-/// reached only lazily.
+/// Modules of others in the order in which Python would reach them from the entry, depth first; then those that the
+/// project's settings ask for; then those that are reached only lazily.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImportPlan {
     /// In import order; no name twice, no first-party module.
     pub modules: Vec<PlannedModule>,
+    /// What the project's own modules write to the environment on the way, in the order in which Python would come by.
+    pub writes: Vec<PlannedWrite>,
 }
 
 /// One module to import.
@@ -34,19 +37,55 @@ pub struct PlannedModule {
     pub resolved: bool,
 }
 
+/// A variable that a module of the project sets while it is loaded. What is planned after it may have been written to
+/// read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedWrite {
+    /// How many of the planned modules are imported before: the index of the first one that comes after it.
+    pub before: usize,
+    /// The variable.
+    pub key: String,
+    /// What it is set to; `None` for what is computed at run time.
+    pub value: Option<String>,
+    /// Whether an existing value survives (`os.environ.setdefault`).
+    pub only_if_unset: bool,
+    /// Where.
+    pub location: Place,
+    /// Whether every run that loads the entry comes by: not below a condition or in a `try` statement, nor in a module that
+    /// only some runs load.
+    pub certain: bool,
+}
+
 impl ProjectGraph {
-    /// The import plan from the project's entry.
+    /// The import plan from the project's entry. What the project's settings exclude is left out, and so are modules
+    /// that are reached only lazily, should the settings or the options say so.
     pub fn plan(&self, options: &ScanOptions) -> ImportPlan {
         let mut walk = Walk::new(self, options);
         for entry in self.entry_modules() {
-            walk.load(entry, false);
+            walk.load(entry, false, self.is_always_loaded(entry));
         }
-        if options.lazy {
+        for (external, place) in &self.preload {
+            walk.add(external, How::Eager, || place.clone());
+        }
+        if options.lazy && self.settings.lazy {
             while let Some((importer, one)) = walk.postponed.pop_front() {
-                walk.follow(importer, one, true);
+                match one.target {
+                    UseTarget::FirstParty(next) => walk.load(next, true, false),
+                    UseTarget::External(_) => walk.plan(importer, one, true),
+                }
             }
         }
-        ImportPlan { modules: walk.planned }
+        ImportPlan { modules: walk.planned, writes: walk.writes }
+    }
+
+    /// Whether every run loads this module, which is one of the entries.
+    fn is_always_loaded(&self, entry: NodeIndex) -> bool {
+        match &self.entry {
+            Entry::Script(_) | Entry::Module(_) => true,
+            // A package is loaded for any of its modules.
+            Entry::Package(name) => self.graph[entry].name == *name,
+            Entry::All => false,
+        }
     }
 
     /// The modules at which execution can begin, in order.
@@ -114,7 +153,20 @@ struct Walk<'g> {
     loaded: FxHashSet<NodeIndex>,
     positions: FxHashMap<&'g str, usize>,
     planned: Vec<PlannedModule>,
+    writes: Vec<PlannedWrite>,
     postponed: VecDeque<(NodeIndex, Use)>,
+}
+
+/// A module on its way through execution.
+#[derive(Clone, Copy)]
+struct Visit {
+    module: NodeIndex,
+    /// How many of its imports are done.
+    imports: usize,
+    /// How many of its writes to the environment are done.
+    writes: usize,
+    /// Whether every run comes by.
+    certain: bool,
 }
 
 impl<'g> Walk<'g> {
@@ -125,63 +177,86 @@ impl<'g> Walk<'g> {
             loaded: FxHashSet::default(),
             positions: FxHashMap::default(),
             planned: Vec::new(),
+            writes: Vec::new(),
             postponed: VecDeque::new(),
         }
     }
 
     /// Executes a module and all that it loads. The stack is explicit: import chains may be long.
-    fn load(&mut self, module: NodeIndex, lazily: bool) {
-        let mut stack: Vec<(NodeIndex, usize)> = Vec::new();
-        self.push(&mut stack, module);
-        while let Some((current, position)) = stack.pop() {
-            if position == 0 && !self.loaded.insert(current) {
+    fn load(&mut self, module: NodeIndex, lazily: bool, certain: bool) {
+        let mut stack: Vec<Visit> = Vec::new();
+        self.push(&mut stack, module, certain);
+        while let Some(mut visit) = stack.pop() {
+            let current = visit.module;
+            if visit.imports == 0 && !self.loaded.insert(current) {
                 continue;
             }
-            let uses = &self.graph.graph[current].references;
-            let Some(one) = uses.get(position) else { continue };
-            stack.push((current, position + 1));
-            if !self.runs(current, *one) {
+            let next = self.graph.graph[current].references.get(visit.imports);
+            if !lazily {
+                self.note_writes(&mut visit, next.map(|one| one.location));
+            }
+            let Some(one) = next else { continue };
+            stack.push(Visit { imports: visit.imports + 1, ..visit });
+            if !self.runs(current, one.context, one.is_call) {
                 if one.context.is_reachable() {
                     self.postponed.push_back((current, *one));
                 }
                 continue;
             }
             match one.target {
-                UseTarget::FirstParty(next) => self.push(&mut stack, next),
+                UseTarget::FirstParty(next) => self.push(&mut stack, next, visit.is_certain(one.context)),
                 UseTarget::External(_) => self.plan(current, *one, lazily),
             }
         }
     }
 
     /// Puts a module onto the stack, and the packages above it on top, outermost last: they are executed first.
-    fn push(&self, stack: &mut Vec<(NodeIndex, usize)>, module: NodeIndex) {
+    fn push(&self, stack: &mut Vec<Visit>, module: NodeIndex, certain: bool) {
         let mut current = Some(module);
         while let Some(module) = current {
             if !self.loaded.contains(&module) {
-                stack.push((module, 0));
+                stack.push(Visit { module, imports: 0, writes: 0, certain });
             }
             current = self.graph.graph[module].parent;
         }
     }
 
-    fn runs(&self, importer: NodeIndex, one: Use) -> bool {
-        one.context.runs_at_load(one.is_call) && (!one.context.main_only || self.graph.is_entry(importer))
+    /// Notes what a module writes before a place in it, or up to its end.
+    fn note_writes(&mut self, visit: &mut Visit, limit: Option<Location>) {
+        let module = &self.graph.graph[visit.module];
+        let due = module.environment()[visit.writes..]
+            .iter()
+            .take_while(|write| limit.is_none_or(|limit| write.location < limit));
+        for write in due {
+            visit.writes += 1;
+            if self.runs(visit.module, write.context, false) {
+                self.writes.push(PlannedWrite {
+                    before: self.planned.len(),
+                    key: write.key.clone(),
+                    value: write.value.clone(),
+                    only_if_unset: write.only_if_unset,
+                    location: self.graph.place(module, write.location),
+                    certain: visit.is_certain(write.context),
+                });
+            }
+        }
     }
 
-    fn follow(&mut self, importer: NodeIndex, one: Use, lazily: bool) {
-        match one.target {
-            UseTarget::FirstParty(next) => self.load(next, lazily),
-            UseTarget::External(_) => self.plan(importer, one, lazily),
-        }
+    fn runs(&self, importer: NodeIndex, context: Context, is_call: bool) -> bool {
+        context.runs_at_load(is_call) && (!context.main_only || self.graph.is_entry(importer))
     }
 
     fn plan(&mut self, importer: NodeIndex, one: Use, lazily: bool) {
         let UseTarget::External(id) = one.target else { return };
-        let external = &self.graph.externals[id];
+        let how = if lazily { How::Lazy } else { one.how() };
+        let graph = self.graph;
+        self.add(&graph.externals[id], how, || graph.place(&graph.graph[importer], one.location));
+    }
+
+    fn add(&mut self, external: &'g ExternalName, how: How, place: impl FnOnce() -> Place) {
         if !external.loads || self.is_ignored(&external.name) {
             return;
         }
-        let how = if lazily { How::Lazy } else { one.how() };
         if let Some(position) = self.positions.get(external.name.as_str()) {
             let planned = &mut self.planned[*position];
             planned.how = planned.how.min(how);
@@ -192,14 +267,19 @@ impl<'g> Walk<'g> {
             name: external.name.clone(),
             kind: external.kind,
             how,
-            location: self.graph.place(&self.graph.graph[importer], one.location),
+            location: place(),
             resolved: external.resolved,
         });
     }
 
     fn is_ignored(&self, name: &str) -> bool {
-        self.options.ignored_modules.iter().any(|ignored| {
-            name.strip_prefix(ignored.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
+        covers(&self.options.ignored_modules, name) || self.graph.settings.excludes(name)
+    }
+}
+
+impl Visit {
+    /// Whether every run comes by a place in the module.
+    fn is_certain(self, context: Context) -> bool {
+        self.certain && !context.uncertain && !context.main_only
     }
 }

@@ -96,6 +96,10 @@ impl ProjectGraph {
                 usage.places.push((number, one.location));
             }
         }
+        for (external, _) in &self.preload {
+            let unused = Found { how: How::Eager, resolved: external.resolved, places: Vec::new() };
+            found.entry((&external.name, external.kind)).or_insert(unused).how = How::Eager;
+        }
         let mut ordered = Vec::with_capacity(found.len());
         for planned in &plan.modules {
             if let Some((key, usage)) = found.remove_entry(&(planned.name.as_str(), planned.kind)) {
@@ -105,6 +109,12 @@ impl ProjectGraph {
         let mut rest: Vec<_> = found.into_iter().collect();
         rest.sort_unstable_by_key(|(key, _)| *key);
         ordered.extend(rest.into_iter().map(|(key, usage)| finished(key, usage, &files)));
+        for (external, place) in &self.preload {
+            if let Some(usage) = ordered.iter_mut().find(|usage| usage.name == external.name) {
+                usage.places.push(place.clone());
+                usage.places.sort_unstable();
+            }
+        }
         ordered
     }
 

@@ -120,22 +120,36 @@ pub(crate) fn external_of(found: &Found) -> ExternalName {
 
 /// A name that leads nowhere: what exists of it is loaded all the same.
 fn absent(name: &str, deepest: Option<FoundId>, finder: &Finder<'_>, references: &mut Vec<Reference>) {
-    let top = name.split('.').next().unwrap_or(name);
+    if let Some(id) = deepest {
+        let found = finder.get(id);
+        references.extend(present(id, finder).filter(|_| found.form != Form::Namespace));
+    }
+    references.push(match absent_external(name, deepest, finder) {
+        Some(external) => Reference::Absent(external),
+        None => Reference::Missing(name.to_owned()),
+    });
+}
+
+/// What a name that leads nowhere is expected to be, unless it would be the project's own.
+fn absent_external(name: &str, deepest: Option<FoundId>, finder: &Finder<'_>) -> Option<ExternalName> {
+    let external = |kind, resolved| ExternalName { name: name.to_owned(), kind, resolved, loads: true };
     let Some(id) = deepest else {
+        let top = name.split('.').next().unwrap_or(name);
         let kind = if finder.interpreter().is_stdlib(top) { Kind::Stdlib } else { Kind::ThirdParty };
-        let resolved = kind == Kind::Stdlib && !finder.has_stdlib();
-        references.push(external(name, kind, resolved));
-        return;
+        return Some(external(kind, kind == Kind::Stdlib && !finder.has_stdlib()));
     };
-    let found = finder.get(id);
-    references.extend(present(id, finder).filter(|_| found.form != Form::Namespace));
-    match found.kind {
-        Kind::FirstParty => references.push(Reference::Missing(name.to_owned())),
+    match finder.get(id).kind {
+        Kind::FirstParty => None,
         // `os` puts its path module into `sys.modules` under this name; there is no such file.
-        kind => references.push(external(name, kind, name == "os.path")),
+        kind => Some(external(kind, name == "os.path")),
     }
 }
 
-fn external(name: &str, kind: Kind, resolved: bool) -> Reference {
-    Reference::Absent(ExternalName { name: name.to_owned(), kind, resolved, loads: true })
+/// The module of others that a name stands for, found or not; `None` for what is the project's own.
+pub(crate) fn external_by_name(name: &str, finder: &mut Finder<'_>) -> Option<ExternalName> {
+    let Lookup { deepest, complete } = finder.look_up(name);
+    match deepest.map(|id| finder.get(id)) {
+        Some(found) if complete => (found.kind != Kind::FirstParty).then(|| external_of(found)),
+        _ => absent_external(name, deepest, finder),
+    }
 }

@@ -160,6 +160,7 @@ impl Scanner {
 
     /// The state of the project as it is on disk now.
     pub fn scan(&mut self) -> ProjectGraph {
+        self.project.read_settings();
         let mut finder = Finder::new(&self.project, &self.interpreter);
         let (project, interpreter) = (&self.project, &self.interpreter);
         let ((seeds, rules), cached) = rayon::join(

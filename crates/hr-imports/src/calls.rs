@@ -91,19 +91,19 @@ fn may_write(after: &[u8]) -> bool {
     }
 }
 
-/// Whether a subscript is plainly a read: of a name, or of a plain literal without `=` after it.
+/// Whether a subscript is plainly a read: of a name, or of a plain literal that no `=` or `+=` follows.
 fn is_read(subscript: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'\'' | b'"');
     let end = subscript.iter().position(|byte| !is_plain(byte)).unwrap_or(subscript.len());
     let Some((b']', after)) = subscript[end..].split_first() else { return false };
     let names_variable = !subscript[..end].contains(&b'"') && !subscript[..end].contains(&b'\'');
+    let start = after.iter().position(|byte| !matches!(byte, b' ' | b'\n'));
     names_variable
-        || match after.iter().position(|byte| !matches!(byte, b' ' | b'\n')) {
-            None => true,
-            Some(next) => {
-                !matches!(after[next], b'=' | b'\\' | b')' | b'\t' | b'#')
-                    || after.get(next + 1) == Some(&b'=')
-            }
+        || match start.map(|start| &after[start..]) {
+            Some([b'=', next, ..]) => *next == b'=',
+            Some([b'+', next, ..]) => *next != b'=',
+            Some([b'=' | b'+' | b':' | b'\\' | b')' | b'\t' | b'#', ..]) => false,
+            _ => true,
         }
 }
 
@@ -143,10 +143,10 @@ pub(crate) fn understand_call(
     }
 }
 
-/// `os.environ[key] = value`, where both are constants.
+/// `os.environ[key] = value`, where the key is a constant.
 pub(crate) fn environment_assignment(
     target: &ExprSubscript,
-    value: &Expr,
+    value: Option<&Expr>,
     names: &Names,
     location: Location,
     context: Context,
@@ -154,7 +154,7 @@ pub(crate) fn environment_assignment(
     if names.path(&target.value)? != "os.environ" {
         return None;
     }
-    let (key, value) = (constant(&target.slice)?, constant(value)?);
+    let (key, value) = (constant(&target.slice)?, value.and_then(constant));
     Some(EnvironmentWrite { key, value, only_if_unset: false, location, context })
 }
 
@@ -164,38 +164,26 @@ fn environment_call(
     location: Location,
     context: Context,
 ) -> Vec<EnvironmentWrite> {
-    let write = |key, value| EnvironmentWrite {
-        key,
-        value,
-        only_if_unset: path.ends_with("setdefault"),
-        location,
-        context,
-    };
+    let only_if_unset = path.ends_with("setdefault");
+    let write =
+        |key, value| EnvironmentWrite { key, value: constant(value), only_if_unset, location, context };
     let arguments = &call.arguments;
-    if path.ends_with("update") {
-        let mut writes = Vec::new();
-        if let Some(Expr::Dict(dict)) = arguments.args.first() {
-            for item in &dict.items {
-                if let (Some(key), Some(value)) =
-                    (item.key.as_ref().and_then(constant), constant(&item.value))
-                {
-                    writes.push(write(key, value));
-                }
-            }
-        }
-        for keyword in &arguments.keywords {
-            if let (Some(name), Some(value)) = (&keyword.arg, constant(&keyword.value)) {
-                writes.push(write(name.to_string(), value));
-            }
-        }
-        return writes;
+    if !path.ends_with("update") {
+        return match &*arguments.args {
+            [key, value] => constant(key).map(|key| write(key, value)).into_iter().collect(),
+            _ => Vec::new(),
+        };
     }
-    match &*arguments.args {
-        [key, value] => constant(key).zip(constant(value)).map(|(key, value)| write(key, value)),
-        _ => None,
+    let mut writes = Vec::new();
+    if let Some(Expr::Dict(dict)) = arguments.args.first() {
+        for item in &dict.items {
+            writes.extend(item.key.as_ref().and_then(constant).map(|key| write(key, &item.value)));
+        }
     }
-    .into_iter()
-    .collect()
+    for keyword in &arguments.keywords {
+        writes.extend(keyword.arg.as_ref().map(|name| write(name.to_string(), &keyword.value)));
+    }
+    writes
 }
 
 /// `importlib.import_module("x")`, or `(".x", package)` where the package can be told.

@@ -60,7 +60,8 @@ struct Collector<'a, 'f> {
     names: Names,
     context: Context,
     calls: Vec<(&'a ExprCall, Context)>,
-    assignments: Vec<(&'a ExprSubscript, &'a Expr, Location, Context)>,
+    /// What is assigned to subscripts: absent where that depends on what was there.
+    assignments: Vec<(&'a ExprSubscript, Option<&'a Expr>, Location, Context)>,
     found: &'f mut FileImports,
 }
 
@@ -114,6 +115,8 @@ impl<'a, 'f> Collector<'a, 'f> {
             let ExceptHandler::ExceptHandler(handler) = handler;
             handler.type_.as_deref().is_none_or(|expr| handles_import_error(expr, &self.names))
         });
+        let outer = self.context;
+        self.context.uncertain = true;
         self.within(|context| context.optional |= handles_absence, |this| this.visit_body(&statement.body));
         for handler in &statement.handlers {
             let ExceptHandler::ExceptHandler(handler) = handler;
@@ -124,7 +127,13 @@ impl<'a, 'f> Collector<'a, 'f> {
             self.within(|context| context.optional |= handles_absence, |this| this.visit_body(&handler.body));
         }
         self.visit_body(&statement.orelse);
+        self.context = outer;
         self.visit_body(&statement.finalbody);
+    }
+
+    /// Visits what need not be executed.
+    fn perhaps(&mut self, visit: impl FnOnce(&mut Self)) {
+        self.within(|context| context.uncertain = true, visit);
     }
 
     fn with_statement(&mut self, statement: &'a StmtWith) {
@@ -143,7 +152,11 @@ impl<'a, 'f> Collector<'a, 'f> {
                 suppressed |= call.arguments.args.iter().any(|expr| handles_import_error(expr, &self.names));
             }
         }
-        self.within(|context| context.optional |= suppressed, |this| this.visit_body(&statement.body));
+        let enter = |context: &mut Context| {
+            context.optional |= suppressed;
+            context.uncertain |= suppressed;
+        };
+        self.within(enter, |this| this.visit_body(&statement.body));
     }
 
     fn import(&mut self, statement: &StmtImport) {
@@ -190,7 +203,7 @@ impl<'a, 'f> Collector<'a, 'f> {
         Context { lazy_keyword: is_lazy, ..self.context }
     }
 
-    fn note_assignment(&mut self, target: &'a Expr, value: &'a Expr, statement: &'a Stmt) {
+    fn note_assignment(&mut self, target: &'a Expr, value: Option<&'a Expr>, statement: &'a Stmt) {
         if let Expr::Subscript(subscript) = target
             && !self.context.in_function
         {
@@ -240,7 +253,8 @@ pub(crate) fn enter(context: &mut Context, verdict: Verdict) {
     match (verdict.value, verdict.basis) {
         (Some(false), Basis::Typing) => context.typing = true,
         (Some(true), Basis::Main) => context.main_only = true,
-        (None, _) | (Some(true), Basis::Typing | Basis::Constant) | (Some(false), Basis::Main) => {}
+        (None, _) => context.uncertain = true,
+        (Some(true), Basis::Typing | Basis::Constant) | (Some(false), Basis::Main) => {}
         (Some(false), Basis::Platform | Basis::Constant) => context.branch = Branch::NotTaken,
         (Some(true), Basis::Platform) => {
             if context.branch == Branch::Unconditional {
@@ -285,41 +299,53 @@ impl<'a> Visitor<'a> for Collector<'a, '_> {
             Stmt::While(repeat) => {
                 let verdict = condition::evaluate(&repeat.test, &self.names, self.source.target);
                 self.visit_expr(&repeat.test);
-                // Only a test that is false from the start says anything; `else` runs when it is.
-                if verdict.value == Some(false) {
-                    self.branch(verdict, &repeat.body);
-                } else {
+                // Of tests that are known, only one that is false from the start says anything; `else` runs when it is.
+                if verdict.value == Some(true) {
                     self.visit_body(&repeat.body);
+                } else {
+                    self.branch(verdict, &repeat.body);
                 }
-                self.visit_body(&repeat.orelse);
+                self.perhaps(|this| this.visit_body(&repeat.orelse));
             }
             Stmt::For(repeat) => {
                 self.visit_expr(&repeat.iter);
-                self.visit_body(&repeat.body);
-                self.visit_body(&repeat.orelse);
+                self.perhaps(|this| {
+                    this.visit_body(&repeat.body);
+                    this.visit_body(&repeat.orelse);
+                });
             }
             Stmt::With(with) => self.with_statement(with),
             Stmt::Try(attempt) => self.try_statement(attempt),
             Stmt::Match(choice) => {
                 self.visit_expr(&choice.subject);
                 for case in &choice.cases {
-                    if let Some(guard) = &case.guard {
-                        self.visit_expr(guard);
-                    }
-                    self.visit_body(&case.body);
+                    self.perhaps(|this| {
+                        if let Some(guard) = &case.guard {
+                            this.visit_expr(guard);
+                        }
+                        this.visit_body(&case.body);
+                    });
                 }
             }
             Stmt::Assign(assignment) => {
                 for target in &assignment.targets {
-                    self.note_assignment(target, &assignment.value, statement);
+                    self.note_assignment(target, Some(&assignment.value), statement);
+                }
+                self.walk_expressions(statement);
+            }
+            Stmt::AugAssign(assignment) => {
+                self.note_assignment(&assignment.target, None, statement);
+                self.walk_expressions(statement);
+            }
+            Stmt::AnnAssign(assignment) => {
+                if let Some(value) = &assignment.value {
+                    self.note_assignment(&assignment.target, Some(value), statement);
                 }
                 self.walk_expressions(statement);
             }
             Stmt::Return(_)
             | Stmt::Delete(_)
             | Stmt::TypeAlias(_)
-            | Stmt::AugAssign(_)
-            | Stmt::AnnAssign(_)
             | Stmt::Raise(_)
             | Stmt::Assert(_)
             | Stmt::Expr(_) => self.walk_expressions(statement),
@@ -347,6 +373,12 @@ impl<'a> Visitor<'a> for Collector<'a, '_> {
                 }
                 self.within(|context| context.in_function = true, |this| this.visit_expr(&lambda.body));
             }
+            Expr::If(_)
+            | Expr::BoolOp(_)
+            | Expr::ListComp(_)
+            | Expr::SetComp(_)
+            | Expr::DictComp(_)
+            | Expr::Generator(_) => self.perhaps(|this| visitor::walk_expr(this, expr)),
             _ => visitor::walk_expr(self, expr),
         }
     }

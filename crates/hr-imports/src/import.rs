@@ -111,6 +111,9 @@ pub struct Context {
     pub lazy_keyword: bool,
     /// Under `if __name__ == "__main__":`, hence executed only in the program's own entry.
     pub main_only: bool,
+    /// Below a condition that is not known before the program runs, in a loop or in a `try` statement: loading the module
+    /// need not come by here.
+    pub uncertain: bool,
     /// Under a condition that depends on the platform or the Python version.
     pub branch: Branch,
 }
@@ -207,13 +210,13 @@ pub struct UnresolvedRelative {
     pub context: Context,
 }
 
-/// A constant that the module writes to the process environment while it is loaded.
+/// A variable that the module writes to the process environment while it is loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentWrite {
     /// The variable.
     pub key: String,
-    /// The constant.
-    pub value: String,
+    /// What it is set to, if that is a constant; `None` for what is computed at run time.
+    pub value: Option<String>,
     /// Whether an existing value survives (`os.environ.setdefault`).
     pub only_if_unset: bool,
     /// Where the statement or call begins.

@@ -6,10 +6,11 @@
 //! is gone.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Call, ExitStatus, Hello, ImportProfile, MainModule, RunId};
+use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, RunId};
 
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub enum Request {
 pub enum Reply {
     /// To [`Request::Hello`].
     Hello(Hello),
+    /// Something happens while the template is built that [`Request::Open`] or [`Request::Update`] asks for. Any number
+    /// of these come before the answer.
+    Building(BuildEvent),
     /// The template stands.
     Opened(TemplateState),
     /// The run was forked.
@@ -100,10 +104,34 @@ pub struct Open {
     pub interpreter: TargetInterpreter,
     /// Modules that no template imports: each name, and everything below it.
     pub ignored_modules: Vec<String>,
+    /// Modules that every template imports, whatever they do beyond loading modules, and whether the project imports them
+    /// or not.
+    pub preload: Vec<String>,
+    /// How long the import of one module may take.
+    pub import_limit: Duration,
     /// How many runs to fork ahead of time.
     pub spares: u32,
     /// Whether imports are measured one by one, for [`Request::Profile`]. It makes them slower.
     pub profile: bool,
+}
+
+impl Open {
+    /// How long the import of one module may take unless the user says otherwise. Generous: some compile code the first
+    /// time.
+    pub const IMPORT_LIMIT: Duration = Duration::from_mins(2);
+
+    /// A project of which nothing special is known: its template holds what it imports, and nothing is forked ahead.
+    pub fn new(target: Target, interpreter: TargetInterpreter) -> Self {
+        Self {
+            target,
+            interpreter,
+            ignored_modules: Vec::new(),
+            preload: Vec::new(),
+            import_limit: Self::IMPORT_LIMIT,
+            spares: 0,
+            profile: false,
+        }
+    }
 }
 
 /// How a client names its project.

@@ -39,21 +39,24 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod building;
 mod client;
 pub mod frame;
+mod import;
 mod profile;
 mod run;
 mod snapshot;
 
+pub use building::BuildEvent;
 pub use client::{
     Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
     TemplateState, Update,
 };
+pub use import::{Effect, ImportFailure, ImportOutcome, NativeThread};
 pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
 pub use run::{Call, ExitStatus, Job, MainModule, Note, Outcome, Payload, RunId, Taken};
 pub use snapshot::{
-    Command, FileStamp, FirstParty, ImportFailure, ImportOutcome, ListedDirectory, Loaded, NativeThread,
-    OpenedFile, Preparation, Report, SnapshotId,
+    Command, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Preparation, Report, SnapshotId,
 };
 
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,10 @@
 //! The conversation of a supervisor and a paused process.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitStatus, Hello, ImportProfile, Job, RunId};
+use crate::{ExitStatus, Hello, ImportOutcome, ImportProfile, Job, RunId};
 
 /// Names one snapshot within its supervisor. Numbers start at 1 and are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +20,8 @@ pub enum Command {
     Import {
         /// Its absolute name.
         module: String,
+        /// Whether it is to stay whatever it does to the process beyond loading modules.
+        forced: bool,
     },
     /// Imports are over: collect and freeze the heap, so that runs share it. Answered by [`Report::Settled`].
     Settle,
@@ -176,101 +177,6 @@ pub struct ListedDirectory {
     pub only_distributions: bool,
     /// The names that mattered, sorted; none if it could not be listed.
     pub names: Option<Vec<OsString>>,
-}
-
-/// How an import went.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ImportOutcome {
-    /// The module is there.
-    Imported,
-    /// It is not.
-    Failed {
-        /// Why.
-        failure: ImportFailure,
-        /// Whether the attempt changed the process: modules are loaded now that were not before. If so, it
-        /// must be given up for its fallback.
-        left_traces: bool,
-    },
-}
-
-/// Why a module is not in a template.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ImportFailure {
-    /// There is no module of that name.
-    NotFound,
-    /// The import raised.
-    Raised {
-        /// Qualified name of the exception's type.
-        type_name: String,
-        /// The exception as text.
-        message: String,
-    },
-    /// The import reached for a first-party module.
-    FirstParty {
-        /// Which.
-        module: String,
-    },
-    /// The import left Python threads running, which a fork would lose.
-    Threads {
-        /// Their names.
-        names: Vec<String>,
-    },
-    /// The import left threads running that Python does not know of, and whose library would miss them after a fork.
-    NativeThreads {
-        /// All of them.
-        threads: Vec<NativeThread>,
-    },
-    /// The import left processes running, which all runs would share.
-    Processes {
-        /// Their ids.
-        pids: Vec<i32>,
-    },
-    /// The import left a socket that listens.
-    Listens,
-    /// The import changed the working directory.
-    Directory {
-        /// Where it is now.
-        now: String,
-    },
-    /// The import changed what the process does when a signal arrives.
-    Signals,
-}
-
-/// A thread that native code has started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NativeThread {
-    /// What it calls itself. At most 15 bytes.
-    pub name: String,
-    /// The shared library that it belongs to, if that could be found out.
-    pub library: Option<String>,
-}
-
-impl std::fmt::Display for ImportFailure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotFound => f.write_str("is not installed"),
-            Self::Raised { type_name, message } if message.is_empty() => write!(f, "raises {type_name}"),
-            Self::Raised { type_name, message } => write!(f, "raises {type_name}: {message}"),
-            Self::FirstParty { module } => write!(f, "imports first-party module {module}"),
-            Self::Threads { names } => write!(f, "leaves threads running: {}", names.join(", ")),
-            Self::NativeThreads { threads } => write!(f, "leaves native threads {}", owners(threads)),
-            Self::Processes { pids } if pids.len() == 1 => f.write_str("leaves a process running"),
-            Self::Processes { pids } => write!(f, "leaves {} processes running", pids.len()),
-            Self::Listens => f.write_str("leaves a socket that listens"),
-            Self::Directory { now } => write!(f, "changes the working directory to {now}"),
-            Self::Signals => f.write_str("changes how signals are handled"),
-        }
-    }
-}
-
-/// Whose threads keep running, each library once.
-fn owners(threads: &[NativeThread]) -> String {
-    let libraries: BTreeSet<_> = threads.iter().filter_map(|thread| thread.library.as_deref()).collect();
-    if libraries.is_empty() {
-        let names: BTreeSet<_> = threads.iter().map(|thread| thread.name.as_str()).collect();
-        return format!("running: {}", Vec::from_iter(names).join(", "));
-    }
-    format!("of {} running", Vec::from_iter(libraries).join(" and "))
 }
 
 /// How to tell the project's own modules from others.

@@ -37,7 +37,7 @@ fn call() -> impl Strategy<Value = Call> {
 
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
-        "[a-z.]{1,30}".prop_map(|module| Command::Import { module }),
+        ("[a-z.]{1,30}", any::<bool>()).prop_map(|(module, forced)| Command::Import { module, forced }),
         any::<u64>().prop_map(|id| Command::Fork { snapshot: SnapshotId(id) }),
         (any::<u64>(), call())
             .prop_map(|(run, call)| Command::Run(Box::new(Job { run: RunId(run), call: call.into() }))),

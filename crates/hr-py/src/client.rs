@@ -18,6 +18,7 @@ use pyo3::types::PyDict;
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 use crate::context::{current_umask, os_pairs, working_directory};
+use crate::events;
 use crate::payload;
 use crate::records::{State, Update};
 use crate::run::Run;
@@ -75,6 +76,25 @@ impl Supervisor {
     fn ask(&self, py: Python<'_>, request: &Request, descriptors: Vec<OwnedFd>) -> PyResult<Reply> {
         let mut replies = self.send(py, request, descriptors)?;
         Ok(next_reply(py, &mut replies)?.message)
+    }
+
+    /// Asks for a template, and hands over what happens while it is built.
+    fn ask_for_template(
+        &self,
+        py: Python<'_>,
+        request: &Request,
+        on_event: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Reply> {
+        let mut replies = self.send(py, request, Vec::new())?;
+        loop {
+            match (next_reply(py, &mut replies)?.message, on_event) {
+                (Reply::Building(event), Some(on_event)) => {
+                    on_event.call1((events::to_python(py, event)?,))?;
+                }
+                (Reply::Building(_), None) => {}
+                (reply, _) => return Ok(reply),
+            }
+        }
     }
 
     /// Asks a run to end and waits until it has.
@@ -185,6 +205,8 @@ impl Supervisor {
         target: OsString,
         is_path: bool,
         ignored_modules: Vec<String>,
+        preload: Vec<String>,
+        import_limit: f64,
         executable: OsString,
         options: Vec<OsString>,
         version: (u8, u8),
@@ -196,6 +218,7 @@ impl Supervisor {
         environment: &Bound<'_, PyDict>,
         package_directory: OsString,
         spares: u32,
+        on_event: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<State> {
         let target = if is_path {
             Target::Path(target)
@@ -215,9 +238,10 @@ impl Supervisor {
             environment,
             package_directory,
         };
-        let request =
-            Request::Open(Box::new(Open { target, interpreter, ignored_modules, spares, profile: false }));
-        match self.ask(py, &request, Vec::new())? {
+        let import_limit = Duration::try_from_secs_f64(import_limit).unwrap_or(Duration::MAX);
+        let open =
+            Open { target, interpreter, ignored_modules, preload, import_limit, spares, profile: false };
+        match self.ask_for_template(py, &Request::Open(Box::new(open)), on_event)? {
             Reply::Opened(state) => Ok(state.into()),
             other => Err(unexpected(other)),
         }
@@ -260,8 +284,9 @@ impl Supervisor {
     }
 
     /// Brings the template up to date.
-    fn update(&self, py: Python<'_>) -> PyResult<Update> {
-        match self.ask(py, &Request::Update, Vec::new())? {
+    #[pyo3(signature = (on_event=None))]
+    fn update(&self, py: Python<'_>, on_event: Option<&Bound<'_, PyAny>>) -> PyResult<Update> {
+        match self.ask_for_template(py, &Request::Update, on_event)? {
             Reply::Updated(update) => Ok(update.into()),
             other => Err(unexpected(other)),
         }

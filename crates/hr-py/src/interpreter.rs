@@ -1,6 +1,6 @@
 //! CPython as the fork server's interpreter.
 
-use hr_forkserver::protocol::{Call, ImportFailure, ImportOutcome, Loaded, Preparation};
+use hr_forkserver::protocol::{Call, Effect, ImportFailure, ImportOutcome, Loaded, Preparation};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 
@@ -24,27 +24,29 @@ struct CPython {
     template: Py<PyAny>,
 }
 
-/// Kind, two details, names of threads, and whether the attempt left traces.
-type Failure = (String, String, String, Vec<String>, bool);
+/// `hotreload._template.Imported`.
+type ImportedTuple = (String, String, String, bool, Vec<String>, bool);
 
 impl CPython {
     fn try_import(&self, module: &str) -> PyResult<ImportOutcome> {
         Python::attach(|py| {
-            let failure = self.template.call_method1(py, "import_module", (module,))?;
-            let Some((kind, first, second, names, left_traces)) = failure.extract::<Option<Failure>>(py)?
-            else {
-                return Ok(ImportOutcome::Imported);
-            };
+            let imported = self.template.call_method1(py, "import_module", (module,))?;
+            let (kind, subject, message, left_traces, threads, signals): ImportedTuple =
+                imported.extract(py)?;
             let failure = match kind.as_str() {
+                "imported" => return Ok(ImportOutcome::Imported { effects: effects(threads, signals) }),
                 "not-found" => ImportFailure::NotFound,
-                "first-party" => ImportFailure::FirstParty { module: first },
-                "threads" => ImportFailure::Threads { names },
-                "signals" => ImportFailure::Signals,
-                _ => ImportFailure::Raised { type_name: first, message: second },
+                "first-party" => ImportFailure::FirstParty { module: subject },
+                _ => ImportFailure::Raised { type_name: subject, message },
             };
             Ok(ImportOutcome::Failed { failure, left_traces })
         })
     }
+}
+
+fn effects(threads: Vec<String>, signals: bool) -> Vec<Effect> {
+    let threads = (!threads.is_empty()).then_some(Effect::Threads { names: threads });
+    threads.into_iter().chain(signals.then_some(Effect::Signals)).collect()
 }
 
 impl Interpreter for CPython {

@@ -17,15 +17,21 @@ def installed(name: str) -> Path:
 
 def test_the_interface_is_exactly_what_is_documented() -> None:
     assert sorted(hotreload.__all__) == [
+        "BuildEvent",
         "EnvironmentClosed",
         "ExcludedModule",
         "HotreloadError",
+        "ImportContinues",
+        "ImportStarted",
         "IsolatedEnvironment",
         "IsolatedProcess",
+        "ModuleExcluded",
+        "ModuleImported",
         "Problem",
         "RunExited",
         "RunTraceback",
         "SupervisorDied",
+        "TemplateReady",
         "UnpicklableError",
         "UpdateReport",
         "isolate_imports",

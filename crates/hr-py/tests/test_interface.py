@@ -33,6 +33,13 @@ def test_wrong_arguments_are_refused_before_any_process_starts(told: dict[str, l
         "ignored_modules: str": "TypeError",
         "ignored_modules: of int": "TypeError",
         "ignored_modules: no name": "ValueError",
+        "preload: str": "TypeError",
+        "preload: no name": "ValueError",
+        "preload: ignored": "ValueError",
+        "import_limit: str": "TypeError",
+        "import_limit: zero": "ValueError",
+        "import_limit: no number": "ValueError",
+        "on_event: int": "TypeError",
         "spares: str": "TypeError",
         "spares: float": "TypeError",
         "spares: bool": "TypeError",
@@ -55,6 +62,7 @@ def test_wrong_arguments_are_refused_before_any_process_starts(told: dict[str, l
     assert "lock" in told["argument: lock"][1]
     assert "ignored_modules" in told["ignored_modules: str"][1]
     assert "spares" in told["spares: negative"][1]
+    assert "preload" in told["preload: str"][1]
 
 
 def test_a_process_knows_its_name_its_identifier_and_its_pid(user: User) -> None:

@@ -21,6 +21,8 @@ SCIKIT_LEARN = (*SCIPY, "scikit-learn", "joblib", "threadpoolctl", "narwhals")
 PANDAS = (*NUMPY, "pandas", "python-dateutil", "tzdata", "pyarrow")
 POLARS = ("polars", "polars-runtime-32")
 
+DJANGO = ("Django", "asgiref", "sqlparse")
+
 SCIENCE = {
     "science/__init__.py": "",
     "science/main.py": '''\
@@ -156,3 +158,64 @@ def test_a_layer_on_a_template_with_a_pool_works(user: User) -> None:
     assert threads_of(session.ask("inspect")["template"]) == 1
     assert [call(session, "science.main:answer"), call(session, "science.main:solve")] == [300.0, 1.0]
     assert session.finish() == 0
+
+
+SHOP = {
+    "shop/__init__.py": "",
+    "shop/main.py": """\
+import cysignals
+import django.contrib.auth.models
+import django.http
+import pygments.__main__
+""",
+    "shop/site.py": """\
+def users():
+    import django.conf
+
+    databases = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+    apps = ["django.contrib.auth", "django.contrib.contenttypes"]
+    django.conf.settings.configure(INSTALLED_APPS=apps, DATABASES=databases)
+    django.setup()
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    User.objects.create(username="ada")
+    return User.objects.count()
+""",
+    "shop/signals.py": """\
+import sys
+
+
+def handled():
+    return "cysignals.signals" in sys.modules
+""",
+}
+
+
+def test_packages_that_misbehave_are_left_out_and_work_in_runs(user: User) -> None:
+    user.environment.link(*DJANGO, "cysignals", "Pygments")
+    user.place.write(SHOP)
+    session = user.start()
+    boot = session.ask("boot", package="shop")
+    causes = {excluded["module"]: excluded["cause"] for excluded in boot["excluded"]}
+    needs_settings = "raises django.core.exceptions.ImproperlyConfigured: "
+    assert causes.pop("django.contrib.auth.models").startswith(needs_settings)
+    assert causes.pop("pygments.__main__").startswith("raises SystemExit")
+    assert causes == {"cysignals": "changes how signals are handled"}
+    assert "django.http" in boot["modules"]
+    assert call(session, "shop.site:users") == 1
+    assert call(session, "shop.signals:handled") is False
+    assert session.finish() == 0
+
+
+def test_a_package_that_misbehaves_is_forced_in(user: User) -> None:
+    user.environment.link("cysignals")
+    user.place.write({name: SHOP[name] for name in ("shop/__init__.py", "shop/signals.py")})
+    session = user.start()
+    boot = session.ask("boot", package="shop", preload=["cysignals"])
+    assert (boot["excluded"], "cysignals" in boot["modules"]) == ([], True)
+    assert call(session, "shop.signals:handled") is True
+    assert session.finish() == 0
+    warning = "hr  warning: cysignals is preloaded although it changes how signals are handled"
+    assert warning in session.stderr.read_text()

@@ -81,9 +81,13 @@ impl Client {
 
     /// Scans a project and builds its template.
     pub(crate) fn open(&mut self, open: Open) -> Result<TemplateState, ClientError> {
-        match self.ask(&Request::Open(Box::new(open)))? {
-            Reply::Opened(state) => Ok(state),
-            other => Err(ClientError::unexpected(other)),
+        let mut replies = request(&mut self.connection, &Request::Open(Box::new(open)), Vec::new())?;
+        loop {
+            match next_reply(&mut replies)? {
+                Reply::Building(_) => {}
+                Reply::Opened(state) => return Ok(state),
+                other => return Err(ClientError::unexpected(other)),
+            }
         }
     }
 
@@ -131,7 +135,14 @@ impl Client {
     }
 
     fn ask(&mut self, message: &Request) -> Result<Reply, ClientError> {
-        next_reply(&mut request(&mut self.connection, message, Vec::new())?)
+        let mut replies = request(&mut self.connection, message, Vec::new())?;
+        loop {
+            match next_reply(&mut replies)? {
+                // The supervisor tells people itself.
+                Reply::Building(_) => {}
+                reply => return Ok(reply),
+            }
+        }
     }
 }
 

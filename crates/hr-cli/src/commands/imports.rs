@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
-use hr_graph::{Kind, Usage};
+use hr_graph::{ImportPlan, Kind, Place, Usage};
 use serde::Serialize;
 
 use crate::analysis::{Analysis, Format, Named, print};
@@ -33,6 +33,7 @@ struct Document<'a> {
     packages: &'a [String],
     python: String,
     modules: Vec<Module<'a>>,
+    environment: Vec<Write<'a>>,
     problems: Vec<Problem>,
 }
 
@@ -45,6 +46,17 @@ struct Module<'a> {
     resolved: bool,
     planned: bool,
     locations: Vec<Location>,
+}
+
+#[derive(Serialize)]
+struct Write<'a> {
+    key: &'a str,
+    value: Option<&'a str>,
+    only_if_unset: bool,
+    certain: bool,
+    before: Option<&'a str>,
+    #[serde(flatten)]
+    location: Location,
 }
 
 #[derive(Serialize)]
@@ -70,9 +82,10 @@ pub(crate) fn run(arguments: &Imports) -> anyhow::Result<ExitCode> {
         .into_iter()
         .filter(|usage| arguments.all || usage.kind == Kind::ThirdParty)
         .collect();
+    let plan = analysis.graph.plan(&analysis.options);
     print(&match arguments.format {
-        Format::Text => text(&usages),
-        Format::Json => json(&analysis, &usages)?,
+        Format::Text => text(&usages) + &environment(&plan),
+        Format::Json => json(&analysis, &usages, &plan)?,
     })?;
     // The process ends here; taking a large graph apart first would only make it end later.
     std::mem::forget((analysis, usages));
@@ -97,9 +110,29 @@ fn text(usages: &[Usage]) -> String {
     text
 }
 
-fn json(analysis: &Analysis, usages: &[Usage]) -> anyhow::Result<String> {
-    let planned: BTreeSet<String> =
-        analysis.graph.plan(&analysis.options).modules.into_iter().map(|module| module.name).collect();
+/// What the project writes to the environment while it is loaded, and what is planned after that.
+fn environment(plan: &ImportPlan) -> String {
+    let mut text = String::new();
+    if !plan.writes.is_empty() {
+        text.push_str("\nwritten to the environment before others are imported:\n");
+    }
+    for write in &plan.writes {
+        let operator = if write.only_if_unset { "?=" } else { "=" };
+        let value = write.value.as_ref().map_or("(computed)".to_owned(), |value| format!("{value:?}"));
+        let _ = write!(text, "{} {operator} {value}  {}", write.key, write.location);
+        if let Some(next) = plan.modules.get(write.before) {
+            let _ = write!(text, "  before {}", next.name);
+        }
+        if !write.certain {
+            text.push_str("  not in every run");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn json(analysis: &Analysis, usages: &[Usage], plan: &ImportPlan) -> anyhow::Result<String> {
+    let planned: BTreeSet<&str> = plan.modules.iter().map(|module| module.name.as_str()).collect();
     let document = Document {
         version: SCHEMA,
         packages: analysis.project.packages(),
@@ -111,16 +144,20 @@ fn json(analysis: &Analysis, usages: &[Usage]) -> anyhow::Result<String> {
                 kind: usage.kind.as_str(),
                 how: usage.how.as_str(),
                 resolved: usage.resolved,
-                planned: planned.contains(&usage.name),
-                locations: usage
-                    .places
-                    .iter()
-                    .map(|place| Location {
-                        file: place.file.to_string_lossy().into_owned(),
-                        line: place.line,
-                        column: place.column,
-                    })
-                    .collect(),
+                planned: planned.contains(usage.name.as_str()),
+                locations: usage.places.iter().map(Location::of).collect(),
+            })
+            .collect(),
+        environment: plan
+            .writes
+            .iter()
+            .map(|write| Write {
+                key: &write.key,
+                value: write.value.as_deref(),
+                only_if_unset: write.only_if_unset,
+                certain: write.certain,
+                before: plan.modules.get(write.before).map(|next| next.name.as_str()),
+                location: Location::of(&write.location),
             })
             .collect(),
         problems: analysis
@@ -138,4 +175,10 @@ fn json(analysis: &Analysis, usages: &[Usage]) -> anyhow::Result<String> {
             .collect(),
     };
     Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+impl Location {
+    fn of(place: &Place) -> Self {
+        Self { file: place.file.to_string_lossy().into_owned(), line: place.line, column: place.column }
+    }
 }

@@ -221,7 +221,9 @@ impl Supervisor {
     pub(super) fn refreshed(&mut self, outcomes: Vec<Outcome>) {
         for outcome in outcomes {
             match outcome {
+                Outcome::Building(event) => self.reporter.building(&event, self.running.is_empty()),
                 Outcome::Answer(answer, reply) => {
+                    self.reporter.built();
                     if let Reply::Opened(state)
                     | Reply::Updated(hr_forkserver::protocol::Update { state, .. }) = &*reply
                     {
@@ -230,10 +232,12 @@ impl Supervisor {
                     self.answers.send(answer, &reply);
                 }
                 Outcome::Ready => {
+                    self.reporter.built();
                     self.start_pending();
                     self.refill();
                 }
                 Outcome::NoTemplate(message) => {
+                    self.reporter.built();
                     for pending in std::mem::take(&mut self.pending) {
                         self.answers.send(pending.answer, &cannot_fork(&message));
                     }

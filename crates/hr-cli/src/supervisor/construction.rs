@@ -1,15 +1,12 @@
 //! One build: where it takes place, and the process it starts with.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use hr_forkserver::protocol::{Preparation, SnapshotId, TargetInterpreter};
+use hr_forkserver::protocol::{BuildEvent, SnapshotId, TargetInterpreter};
 use hr_forkserver::{Build, BuildError, Launch, Plan, Progress, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
 
 use super::snapshots::{ContextId, Excluded};
-
-/// How long one module may take to import. Generous: some compile code the first time.
-const IMPORT_LIMIT: Duration = Duration::from_mins(2);
 
 const BOOTSTRAP: &str = include_str!("bootstrap.py");
 
@@ -30,17 +27,15 @@ pub(crate) struct Construction {
 }
 
 impl Construction {
-    /// Begins to import `modules` at `site`, whose context is `interpreter`'s. Nothing is done about `known` failures.
+    /// Begins to carry out `plan` at `site`, whose context is `interpreter`'s. Nothing is done about `known` failures.
     pub(crate) fn begin(
         tree: &mut SnapshotTree,
         site: Site,
         interpreter: &TargetInterpreter,
-        preparation: Preparation,
-        modules: Vec<String>,
+        plan: Plan,
         known: Vec<Excluded>,
         mask: SigSet,
     ) -> Result<Self, BuildError> {
-        let plan = Plan { modules, preparation, import_limit: IMPORT_LIMIT };
         let build = match site.base {
             Some(base) => Build::layer(tree, base, plan)?,
             None => Build::boot(tree, &launch(interpreter, mask), plan)?,
@@ -68,9 +63,14 @@ impl Construction {
         self.build.deadline()
     }
 
-    /// Gives up an import that takes too long.
+    /// Gives up an import that takes too long, or tells that it takes long.
     pub(crate) fn expired(&mut self, tree: &mut SnapshotTree) {
         self.build.expired(tree);
+    }
+
+    /// What has happened since it was asked for the last time.
+    pub(crate) fn events(&mut self) -> Vec<BuildEvent> {
+        std::iter::from_fn(|| self.build.next_event()).collect()
     }
 
     /// Takes note of an event. Returns what was built, once it is.

@@ -11,6 +11,7 @@ mod clients;
 mod construction;
 mod decide;
 mod inputs;
+mod lines;
 mod listings;
 mod memory;
 mod opened;
@@ -64,7 +65,7 @@ enum Event {
     Scanned(scan::Scan),
     /// A run did not heed SIGTERM.
     GraceOver(RunId),
-    /// An import takes too long.
+    /// An import takes long, or too long.
     ImportOverdue,
     /// It is time to fork runs ahead.
     Refill,
@@ -287,7 +288,10 @@ impl Supervisor {
                     stopping.deadline = None;
                 }
             }
-            Event::ImportOverdue => self.refresh.on_overdue(&mut self.tree),
+            Event::ImportOverdue => {
+                let done = self.refresh.on_overdue(&mut self.tree);
+                self.refreshed(done);
+            }
             Event::Refill => self.refill(),
         }
     }

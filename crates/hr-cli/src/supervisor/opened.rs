@@ -1,6 +1,7 @@
 //! The project that a client has opened: what it asks of its templates, and what is known of it from before.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::rc::Rc;
 
 use hr_forkserver::protocol::{
@@ -9,7 +10,7 @@ use hr_forkserver::protocol::{
 use hr_forkserver::transaction::Cause;
 
 use super::memory::{Memory, Surroundings};
-use super::scan::{Scan, ScanThread, Wanted};
+use super::scan::{AskedBy, Scan, ScanThread, Wanted};
 use super::snapshots::{Demand, Excluded, Holding};
 use super::watch::Watch;
 
@@ -36,7 +37,7 @@ impl Opened {
             scans,
             scan: Scan::default(),
             wanted: Vec::new(),
-            surroundings: Rc::new(Surroundings::of(&open.interpreter)),
+            surroundings: Rc::new(Surroundings::of(&open.interpreter, open.import_limit)),
         })
     }
 
@@ -52,17 +53,19 @@ impl Opened {
 
     /// Takes in a scan.
     pub(crate) fn scanned(&mut self, scan: Scan) {
-        let planned: BTreeSet<&str> = scan.modules.iter().map(|wanted| wanted.module.as_str()).collect();
-        let learned = self.memory.learned().iter().filter(|name| !planned.contains(name.as_str()));
-        let learned = learned.map(|name| Wanted { module: name.clone(), place: None });
-        self.wanted = scan.modules.iter().cloned().chain(learned.collect::<Vec<_>>()).collect();
+        let of_user = self.open.preload.iter().map(|name| (name, AskedBy::User));
+        let of_runs = self.memory.learned().iter().map(|name| (name, AskedBy::Runs));
+        let mut planned: BTreeSet<&str> = scan.modules.iter().map(|wanted| wanted.module.as_str()).collect();
+        let more = of_user.chain(of_runs).filter(|(name, _)| planned.insert(name));
+        let more: Vec<_> = more.map(|(name, asked_by)| Wanted { module: name.clone(), asked_by }).collect();
+        self.wanted = scan.modules.iter().cloned().chain(more).collect();
         self.scan = scan;
         self.look_around(&self.open.interpreter.clone());
     }
 
     /// Takes note of what is installed, and of the environment, for imports by `interpreter`.
     pub(crate) fn look_around(&mut self, interpreter: &TargetInterpreter) {
-        self.surroundings = Rc::new(Surroundings::of(interpreter));
+        self.surroundings = Rc::new(Surroundings::of(interpreter, self.open.import_limit));
     }
 
     /// What is asked of a snapshot.
@@ -81,12 +84,13 @@ impl Opened {
         let mut worth = Vec::new();
         for module in modules {
             let circumstances = self.surroundings.of_module(&module);
+            let forced = self.open.preload.contains(&module);
             match self.memory.failure(&module, circumstances) {
-                Some(failure) => {
+                Some(failure) if !forced => {
                     let cause = format!("{} (it has before, and nothing has changed)", failure.cause);
                     known.push(Excluded { module, cause, circumstances });
                 }
-                None => worth.push(module),
+                _ => worth.push(module),
             }
         }
         (worth, known)
@@ -123,14 +127,18 @@ impl Opened {
 
     /// A template that holds this, for people and programs: of what was left out, that which the project asks for.
     pub(crate) fn describe(&self, holding: Holding) -> TemplateState {
-        let place =
-            |module: &String| self.wanted.iter().find(|wanted| wanted.module == *module)?.place.clone();
+        let asked_by =
+            |module: &String| Some(&self.wanted.iter().find(|wanted| wanted.module == *module)?.asked_by);
         let excluded = holding.excluded.iter().filter_map(|excluded| {
-            let (file, line) = place(&excluded.module)?;
+            let (file, line) = match asked_by(&excluded.module)? {
+                AskedBy::File(file, line) => (file.clone().into(), *line),
+                AskedBy::User => (OsString::new(), 0),
+                AskedBy::Runs => return None,
+            };
             let Excluded { module, cause, .. } = excluded.clone();
-            Some(Exclusion { module, cause, file: file.into(), line })
+            Some(Exclusion { module, cause, file, line })
         });
-        let learned = self.wanted.iter().filter(|wanted| wanted.place.is_none()).map(|wanted| {
+        let learned = self.wanted.iter().filter(|wanted| wanted.asked_by == AskedBy::Runs).map(|wanted| {
             let excluded = holding.excluded.iter().find(|excluded| excluded.module == wanted.module);
             Learned {
                 module: wanted.module.clone(),

@@ -6,13 +6,14 @@ use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use hr_forkserver::protocol::{
-    Failure, ImportProfile, Open, Preparation, ProcessContext, Reply, SnapshotId, TemplateState, Update,
+    BuildEvent, Failure, ImportProfile, Open, Preparation, ProcessContext, Reply, SnapshotId, TemplateState,
+    Update,
 };
-use hr_forkserver::{BuildError, SnapshotTree, Template, TreeEvent};
+use hr_forkserver::{BuildError, Plan, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
 
 use super::change::Change;
-use super::clients::Answer;
+use super::clients::{Answer, Answers};
 use super::construction::{Construction, Site};
 use super::decide::{self, Best, Decision};
 use super::opened::Opened;
@@ -40,6 +41,8 @@ pub(crate) enum Purpose {
 pub(crate) enum Outcome {
     /// Tell this client.
     Answer(Answer, Box<Reply>),
+    /// This happens while somebody waits for a template.
+    Building(BuildEvent),
     /// There is a template to fork.
     Ready,
     /// There is none, for this reason.
@@ -273,6 +276,7 @@ impl Refresh {
     }
 
     fn begin(&self, tree: &mut SnapshotTree, site: Site) -> Option<Result<Construction, BuildError>> {
+        let open = &self.project.as_ref()?.open;
         let interpreter = self.snapshots.interpreter(site.context)?;
         let project = self.project.as_ref()?;
         let demand = project.demand();
@@ -285,9 +289,11 @@ impl Refresh {
             argv: interpreter.argv.clone(),
             sys_path: interpreter.sys_path.clone(),
             first_party: project.first_party().clone(),
-            profile: project.open.profile,
+            profile: open.profile,
         };
-        Some(Construction::begin(tree, site, interpreter, preparation, modules, known, self.mask))
+        let forced = open.preload.iter().cloned().collect();
+        let plan = Plan { modules, preparation, forced, import_limit: open.import_limit };
+        Some(Construction::begin(tree, site, interpreter, plan, known, self.mask))
     }
 
     fn build(
@@ -337,7 +343,9 @@ impl Refresh {
     pub(crate) fn on_event(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Vec<Outcome> {
         let mut outcomes = self.on_renewal_event(tree, event);
         let Work::Building { construction, .. } = &mut self.work else { return outcomes };
-        let Some(result) = construction.handle(tree, event) else { return outcomes };
+        let result = construction.handle(tree, event);
+        outcomes.extend(self.happened());
+        let Some(result) = result else { return outcomes };
         let Work::Building { construction, purpose, change } = std::mem::replace(&mut self.work, Work::Idle)
         else {
             return outcomes;
@@ -356,9 +364,24 @@ impl Refresh {
         outcomes
     }
 
+    /// Tells what has happened in the build that somebody waits for.
+    fn happened(&mut self) -> Vec<Outcome> {
+        let Work::Building { construction, purpose, .. } = &mut self.work else { return Vec::new() };
+        let events = construction.events();
+        if let Purpose::Open(answer) | Purpose::Update(answer) = purpose {
+            for event in &events {
+                Answers::say(answer, &Reply::Building(event.clone()), Vec::new());
+            }
+        }
+        events.into_iter().map(Outcome::Building).collect()
+    }
+
     fn on_renewal_event(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Vec<Outcome> {
         let Renewal::Building(construction) = &mut self.renewal else { return Vec::new() };
-        let Some(result) = construction.handle(tree, event) else { return Vec::new() };
+        let result = construction.handle(tree, event);
+        // Nobody waits for it.
+        drop(construction.events());
+        let Some(result) = result else { return Vec::new() };
         let failed = std::mem::replace(&mut self.renewal, Renewal::Failed);
         let (Ok(template), Renewal::Building(construction)) = (result, failed) else { return Vec::new() };
         self.renewal = Renewal::Idle;
@@ -368,14 +391,15 @@ impl Refresh {
         outcomes
     }
 
-    /// Gives up imports that take too long.
-    pub(crate) fn on_overdue(&mut self, tree: &mut SnapshotTree) {
+    /// Gives up imports that take too long, and tells of those that take long.
+    pub(crate) fn on_overdue(&mut self, tree: &mut SnapshotTree) -> Vec<Outcome> {
         if let Work::Building { construction, .. } = &mut self.work {
             construction.expired(tree);
         }
         if let Renewal::Building(construction) = &mut self.renewal {
             construction.expired(tree);
         }
+        self.happened()
     }
 
     /// Adds a new snapshot, and retires what it takes the place of. Returns whether there was a place for it.

@@ -31,8 +31,18 @@ pub(crate) struct Scan {
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) module: String,
-    /// The place that asks for it, relative to the project; none if runs have shown that it is needed.
-    pub(crate) place: Option<(PathBuf, u32)>,
+    pub(crate) asked_by: AskedBy,
+}
+
+/// Who asks for a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AskedBy {
+    /// A file of the project, by its path below the root, and a line.
+    File(PathBuf, u32),
+    /// The user, who wants it in templates whatever the source says.
+    User,
+    /// Runs, which have had to load it.
+    Runs,
 }
 
 /// Scans one project, again and again, on a thread of its own.
@@ -183,7 +193,7 @@ fn scan(scanner: &mut Scanner) -> Scan {
     let possible = plan.filter(|planned| planned.resolved || planned.kind != Kind::Stdlib);
     let modules = possible.map(|planned| Wanted {
         module: planned.name,
-        place: Some((planned.location.file, planned.location.line)),
+        asked_by: AskedBy::File(planned.location.file, planned.location.line),
     });
     let problems = graph.problems().iter().map(|problem| protocol::Problem {
         file: problem.file.clone().into(),

@@ -66,6 +66,56 @@ fn imports_are_listed_in_plan_order_with_their_places() {
 }
 
 #[test]
+fn settings_and_what_is_written_to_the_environment_are_shown() {
+    let project = project();
+    let write = |path: &str, content: &str| std::fs::write(project.path().join(path), content).unwrap();
+    write(
+        "pyproject.toml",
+        "[tool.hotreload]\npreload = ['no_such_tool']\nexclude = ['no_such_plot']\nlazzy = true\n",
+    );
+    write(
+        "src/shop/__init__.py",
+        "import os\nos.environ.setdefault('K', 'v')\nos.environ['L'] = f()\nfrom shop import models\n",
+    );
+    let output = hr(project.path(), &["imports", "shop"]);
+    assert_eq!(
+        stdout(&output),
+        "no_such_library.orm  eager        src/shop/models.py:2:1  not found\n\
+         no_such_tool         eager        pyproject.toml:2:12  not found\n\
+         no_such_plot         lazy         src/shop/views.py:3:5  not found\n\
+         \n\
+         written to the environment before others are imported:\n\
+         K ?= \"v\"  src/shop/__init__.py:2:1  before json\n\
+         L = (computed)  src/shop/__init__.py:3:1  before json\n"
+    );
+    let warnings = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        warnings.contains(
+            "warning: pyproject.toml:4:1 tool.hotreload has no key \"lazzy\"; did you mean \"lazy\"?"
+        ),
+        "{warnings}"
+    );
+
+    let found = json_of(project.path(), &["imports", "shop", "--format", "json"]);
+    let planned: Vec<&Value> =
+        found["modules"].as_array().unwrap().iter().map(|module| &module["planned"]).collect();
+    assert_eq!(planned, [&json!(true), &json!(true), &json!(false)]);
+    assert_eq!(
+        found["environment"],
+        json!([
+            {
+                "key": "K", "value": "v", "only_if_unset": true, "certain": true, "before": "json",
+                "file": "src/shop/__init__.py", "line": 2, "column": 1
+            },
+            {
+                "key": "L", "value": null, "only_if_unset": false, "certain": true, "before": "json",
+                "file": "src/shop/__init__.py", "line": 3, "column": 1
+            },
+        ])
+    );
+}
+
+#[test]
 fn all_adds_the_standard_library_and_the_project_itself() {
     let project = project();
     let found = json_of(project.path(), &["imports", "--all", "--format", "json"]);

@@ -3,9 +3,9 @@
 use std::process::Command as Program;
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{ExitStatus, ImportFailure, SnapshotId};
+use hr_forkserver::protocol::{BuildEvent, ExitStatus, ImportFailure, SnapshotId};
 use hr_forkserver::transaction::Cause;
-use hr_forkserver::{Build, TreeEvent};
+use hr_forkserver::{Build, Progress, TreeEvent};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -17,6 +17,8 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("a_run_reports_its_exit_code_and_what_it_wrote", a_run_reports_its_exit_code_and_what_it_wrote),
     ("a_module_that_breaks_is_left_out_without_a_trace", a_module_that_breaks_is_left_out_without_a_trace),
     ("a_module_with_effects_beyond_itself_is_left_out", a_module_with_effects_beyond_itself_is_left_out),
+    ("a_forced_module_stays_whatever_it_does", a_forced_module_stays_whatever_it_does),
+    ("an_import_that_takes_long_is_told_of", an_import_that_takes_long_is_told_of),
     ("a_template_has_one_thread", a_template_has_one_thread),
     ("a_module_that_hangs_is_given_up", a_module_that_hangs_is_given_up),
     ("a_layer_adds_modules_and_its_base_outlives_it", a_layer_adds_modules_and_its_base_outlives_it),
@@ -82,6 +84,57 @@ fn a_module_with_effects_beyond_itself_is_left_out() {
     supervisor.until(|_, _| (sleeps() == 0).then_some(()));
     let (_, _, mut output) = supervisor.start(template.snapshot, "modules");
     assert_eq!(read_line(&mut output), "a b c");
+}
+
+fn a_forced_module_stays_whatever_it_does() {
+    let mut supervisor = Supervisor::new();
+    let modules = ["a", "listen", "daemon", "exits", "chdir /proc", "b"];
+    let mut plan = plan(&modules, PATIENCE);
+    plan.forced = modules[1..4].iter().map(|module| (*module).to_owned()).collect();
+    let mut build = Build::boot(&mut supervisor.tree, &launch(), plan).unwrap();
+    let mut events = Vec::new();
+    let template = supervisor.until(|tree, event| {
+        let progress = build.handle(tree, event?);
+        events.extend(std::iter::from_fn(|| build.next_event()));
+        match progress {
+            Progress::Working => None,
+            Progress::Finished(template) => Some(template.unwrap()),
+        }
+    });
+    assert_eq!(template.modules, ["a", "listen", "daemon", "b"]);
+    let excluded: Vec<_> = template.excluded.iter().map(|(module, _)| module.as_str()).collect();
+    assert_eq!(excluded, ["exits", "chdir /proc"], "one that ends the process cannot be kept");
+    let effects = |event: &BuildEvent| match event {
+        BuildEvent::Imported { module, effects, .. } => Some((module.clone(), effects.len())),
+        _ => None,
+    };
+    let effects: Vec<_> = events.iter().filter_map(effects).collect();
+    let expected =
+        [("a", 0), ("listen", 1), ("daemon", 1), ("b", 0)].map(|(module, n)| (module.to_owned(), n));
+    assert_eq!(effects, expected, "and what was tolerated once is not held against those that follow");
+    assert!(matches!(events.last(), Some(BuildEvent::Ready { imported: 4, excluded: 2, .. })));
+}
+
+fn an_import_that_takes_long_is_told_of() {
+    let mut supervisor = Supervisor::new();
+    let limit = Duration::from_millis(2500);
+    let mut build = Build::boot(&mut supervisor.tree, &launch(), plan(&["a", "hang"], limit)).unwrap();
+    let mut told = Vec::new();
+    let template = supervisor.until(|tree, event| {
+        build.expired(tree);
+        told.extend(std::iter::from_fn(|| build.next_event()));
+        match build.handle(tree, event?) {
+            Progress::Working => None,
+            Progress::Finished(template) => Some(template.unwrap()),
+        }
+    });
+    assert_eq!(template.modules, ["a"]);
+    let notice = |event: BuildEvent| match event {
+        BuildEvent::StillImporting { module, elapsed, limit } => Some((module, elapsed.as_secs(), limit)),
+        _ => None,
+    };
+    let notices: Vec<_> = told.into_iter().filter_map(notice).collect();
+    assert_eq!(notices, [("hang".to_owned(), 1, limit), ("hang".to_owned(), 2, limit)]);
 }
 
 fn a_template_has_one_thread() {

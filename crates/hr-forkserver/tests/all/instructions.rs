@@ -90,7 +90,7 @@ impl Interpreter for Instructions {
             other => drop(self.instruct(other)),
         }
         self.imported.insert(module.to_owned());
-        ImportOutcome::Imported
+        ImportOutcome::Imported { effects: Vec::new() }
     }
 
     fn settle(&mut self) -> Loaded {

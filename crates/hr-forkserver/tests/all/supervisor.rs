@@ -1,5 +1,6 @@
 //! A supervisor in small: the loop that the tree asks of its owner.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -147,7 +148,7 @@ pub(crate) fn launch() -> Launch {
 
 pub(crate) fn plan(modules: &[&str], import_limit: Duration) -> Plan {
     let modules = modules.iter().map(|module| (*module).to_owned()).collect();
-    Plan { modules, preparation: Preparation::default(), import_limit }
+    Plan { modules, preparation: Preparation::default(), forced: BTreeSet::new(), import_limit }
 }
 
 pub(crate) fn read_line(output: &mut impl Read) -> String {

@@ -9,9 +9,9 @@ use petgraph::stable_graph::{NodeIndex, StableDiGraph};
 use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::{Dependency, Module, Place, ProjectGraph, Unresolved, Use, UseTarget};
+use super::{Dependency, Module, Place, Problem, ProjectGraph, Unresolved, Use, UseTarget};
 use crate::finder::{Finder, Kind};
-use crate::project::Project;
+use crate::project::{Preload, Project};
 use crate::resolve::{self, ExternalName, Reference};
 use crate::scan::{SourceFile, project_problem};
 
@@ -33,7 +33,9 @@ impl ProjectGraph {
             by_name: BTreeMap::new(),
             by_file: FxHashMap::with_capacity_and_hasher(files.len(), FxBuildHasher),
             externals: Vec::new(),
-            problems: Vec::new(),
+            settings: project.settings().clone(),
+            preload: Vec::new(),
+            problems: project.settings_problems().to_vec(),
             unresolved: Vec::new(),
         };
         for (path, problem) in unreadable {
@@ -46,9 +48,26 @@ impl ProjectGraph {
         this.prefer_what_python_finds(finder);
         this.find_parents();
         this.connect(project, finder, references);
+        this.find_preloaded(finder);
         this.problems.sort();
         this.unresolved.sort();
         this
+    }
+
+    fn find_preloaded(&mut self, finder: &mut Finder<'_>) {
+        for Preload { module, place } in self.settings.preload.clone() {
+            match resolve::external_by_name(&module, finder) {
+                Some(external) => self.preload.push((external, place)),
+                None => self.problems.push(Problem {
+                    file: place.file,
+                    line: place.line,
+                    column: place.column,
+                    message: format!(
+                        "tool.hotreload.preload: {module} is the project's own, which no template imports"
+                    ),
+                }),
+            }
+        }
     }
 
     fn add_module(&mut self, project: &Project, file: SourceFile) {

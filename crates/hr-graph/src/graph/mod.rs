@@ -13,7 +13,7 @@ use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 use rustc_hash::FxHashMap;
 
 use crate::finder::Kind;
-use crate::project::Entry;
+use crate::project::{Entry, Settings};
 use crate::resolve::ExternalName;
 
 /// Something in a project that keeps a file from being understood as Python would. Such a file says less than it
@@ -69,7 +69,7 @@ impl Module {
         self.found.as_ref().map(|found| found.fingerprint)
     }
 
-    /// The constants it writes to the environment while it is loaded.
+    /// What it writes to the environment while it is loaded, in source order.
     pub fn environment(&self) -> &[EnvironmentWrite] {
         self.found.as_ref().map_or(&[], |found| &found.environment)
     }
@@ -138,11 +138,19 @@ pub struct ProjectGraph {
     /// By absolute path. Hashing a `Path` takes it apart; its text will do.
     pub(crate) by_file: FxHashMap<OsString, NodeIndex>,
     pub(crate) externals: Vec<ExternalName>,
+    pub(crate) settings: Settings,
+    /// What the settings want to be imported in any case, and where they say so.
+    pub(crate) preload: Vec<(ExternalName, Place)>,
     problems: Vec<Problem>,
     unresolved: Vec<Unresolved>,
 }
 
 impl ProjectGraph {
+    /// What the project said of itself in `[tool.hotreload]` when it was scanned.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// What is wrong with files of the project, sorted.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

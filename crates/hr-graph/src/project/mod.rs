@@ -4,12 +4,16 @@ mod boundary;
 mod editable;
 mod layout;
 mod locate;
+mod settings;
 
 use std::path::{Path, PathBuf};
 
+use crate::graph::Problem;
 use crate::interpreter::Interpreter;
 
 pub(crate) use layout::is_project_directory;
+pub(crate) use settings::covers;
+pub use settings::{Preload, Settings};
 
 /// What a user names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +56,9 @@ pub struct Project {
     packages: Vec<String>,
     entry: Entry,
     seeds: Vec<Seed>,
+    settings: Settings,
+    /// What is wrong with the settings.
+    settings_problems: Vec<Problem>,
 }
 
 /// Why there is no such project.
@@ -133,6 +140,19 @@ impl Project {
         &self.entry
     }
 
+    /// What it says of itself in `[tool.hotreload]` of its `pyproject.toml`: as of when it was found, or of the last scan.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn settings_problems(&self) -> &[Problem] {
+        &self.settings_problems
+    }
+
+    pub(crate) fn read_settings(&mut self) {
+        (self.settings, self.settings_problems) = Settings::read(&self.root);
+    }
+
     /// Where modules are looked for: source roots that are not on `sys.path` come first.
     pub(crate) fn search_path(&self, interpreter: &Interpreter) -> Vec<PathBuf> {
         let mut path: Vec<PathBuf> =
@@ -172,7 +192,7 @@ impl Project {
         }
         let foreign =
             interpreter.sys_path.iter().filter(|path| !source_roots.contains(path)).cloned().collect();
-        Self {
+        let mut project = Self {
             root,
             first_party: source_roots.clone(),
             source_roots,
@@ -180,7 +200,11 @@ impl Project {
             packages: Vec::new(),
             entry,
             seeds,
-        }
+            settings: Settings::default(),
+            settings_problems: Vec::new(),
+        };
+        project.read_settings();
+        project
     }
 }
 

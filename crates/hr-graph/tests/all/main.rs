@@ -6,4 +6,6 @@ mod changes;
 mod locate;
 mod plan;
 mod scanning;
+mod settings;
 mod support;
+mod writes;

@@ -44,6 +44,8 @@ enum Frame {
         in_else: bool,
     },
     Loop(Test),
+    /// What need not be executed.
+    Perhaps,
 }
 
 /// All constructs around the current statement, outermost first.
@@ -55,6 +57,10 @@ pub(super) struct Scope {
 impl Scope {
     pub(super) fn enter_function(&mut self) {
         self.frames.push(Frame::Function);
+    }
+
+    pub(super) fn enter_perhaps(&mut self) {
+        self.frames.push(Frame::Perhaps);
     }
 
     pub(super) fn enter_loop(&mut self, range: Range) {
@@ -83,7 +89,7 @@ impl Scope {
     /// Whether names are needed to tell the context of a statement here.
     pub(super) fn asks_for_names(&self) -> bool {
         self.frames.iter().any(|frame| match frame {
-            Frame::Function => false,
+            Frame::Function | Frame::Perhaps => false,
             Frame::Loop(test) => test.verdict.is_none(),
             Frame::Conditional { tests, .. } => tests.iter().any(|test| test.verdict.is_none()),
         })
@@ -95,9 +101,10 @@ impl Scope {
         for frame in &mut self.frames {
             match frame {
                 Frame::Function => context.in_function = true,
+                Frame::Perhaps => context.uncertain = true,
                 Frame::Loop(test) => {
                     let verdict = evaluated(test, text, names, target)?;
-                    if verdict.value == Some(false) {
+                    if verdict.value != Some(true) {
                         enter(&mut context, verdict);
                     }
                 }

@@ -23,17 +23,31 @@ from hotreload._errors import (
     SupervisorDied,
     UnpicklableError,
 )
+from hotreload._events import (
+    BuildEvent,
+    ImportContinues,
+    ImportStarted,
+    ModuleExcluded,
+    ModuleImported,
+    TemplateReady,
+)
 
 __all__ = [
+    "BuildEvent",
     "EnvironmentClosed",
     "ExcludedModule",
     "HotreloadError",
+    "ImportContinues",
+    "ImportStarted",
     "IsolatedEnvironment",
     "IsolatedProcess",
+    "ModuleExcluded",
+    "ModuleImported",
     "Problem",
     "RunExited",
     "RunTraceback",
     "SupervisorDied",
+    "TemplateReady",
     "UnpicklableError",
     "UpdateReport",
     "isolate_imports",

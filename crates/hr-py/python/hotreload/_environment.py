@@ -16,6 +16,7 @@ from hotreload import _native, _supervisor
 from hotreload._call import pack_call
 from hotreload._effects import variables
 from hotreload._errors import EnvironmentClosed, RunExited, RunTraceback, UnpicklableError
+from hotreload._events import BuildEvent
 from hotreload._payload import Payload, unpack
 
 MOST_SPARES = 64
@@ -40,7 +41,7 @@ class ExcludedModule:
     module: str
     cause: str
     file: str
-    """The file that asks for the module, relative to the project."""
+    """The file that asks for the module, relative to the project. Empty if only ``preload`` does."""
     line: int
 
 
@@ -133,11 +134,10 @@ def _unpicklable_exception(type_name: str) -> UnpicklableError:
 class IsolatedEnvironment:
     """A warm template of one project, and the runs forked from it. Made by :func:`isolate_imports`."""
 
-    def __init__(self, target: str, is_path: bool, ignored_modules: tuple[str, ...], spares: int) -> None:
+    def __init__(self, target: str, is_path: bool, wishes: _supervisor.Wishes) -> None:
         self._target = target
         self._is_path = is_path
-        self._ignored_modules = ignored_modules
-        self._spares = spares
+        self._wishes = wishes
         self._supervisor: _native.Supervisor | None = None
         self._owner = os.getpid()
 
@@ -147,7 +147,7 @@ class IsolatedEnvironment:
         self._owner = os.getpid()
         supervisor = _supervisor.start()
         try:
-            _supervisor.open_project(supervisor, self._target, self._is_path, self._ignored_modules, self._spares)
+            _supervisor.open_project(supervisor, self._target, self._is_path, self._wishes)
         except BaseException:
             supervisor.close()
             raise
@@ -211,7 +211,7 @@ class IsolatedEnvironment:
 
         If no third-party import and no loaded third-party file changed, the same template keeps running.
         """
-        update = self._open().update()
+        update = self._open().update(self._wishes.on_event)
         return UpdateReport(
             changed=update.changed,
             added=tuple(update.added),
@@ -267,16 +267,27 @@ class IsolatedEnvironment:
 
 
 def isolate_imports(
-    package: str | os.PathLike[str], *, ignored_modules: Iterable[str] | None = None, spares: int = 1
+    package: str | os.PathLike[str],
+    *,
+    ignored_modules: Iterable[str] | None = None,
+    preload: Iterable[str] | None = None,
+    import_limit: float = _native.IMPORT_LIMIT,
+    spares: int = 1,
+    on_event: Callable[[BuildEvent], object] | None = None,
 ) -> IsolatedEnvironment:
     """An environment for ``package``, to be used in a ``with`` block.
 
     ``package`` is the name of an importable module or package, or a path to a package, a script or a project.
-    ``ignored_modules`` are never imported ahead of runs, nor is anything below them. ``spares`` is how many processes
-    are forked ahead of time and wait for the next :meth:`~IsolatedEnvironment.exec`.
 
-    Entering the block scans the project and builds the template; leaving it ends every process. Raises
-    :class:`ImportError` on entering if there is no such package.
+    ``ignored_modules`` are never imported ahead of runs, nor is anything below them. ``preload`` names modules that
+    always are, whether the project imports them or not, and although they start threads or processes, listen, or change
+    the working directory or signal handlers when they are imported. ``import_limit`` is how many seconds the import of
+    one module may take before the module is left out. ``spares`` is how many processes are forked ahead of time and
+    wait for the next :meth:`~IsolatedEnvironment.exec`.
+
+    Entering the block scans the project and builds the template; leaving it ends every process. While a template is
+    built in here or in :meth:`~IsolatedEnvironment.update_environment`, ``on_event`` is called with what happens.
+    Raises :class:`ImportError` on entering if there is no such package.
     """
     target = _target(package)
     is_path = not isinstance(package, str) or os.sep in target or target in (os.curdir, os.pardir)
@@ -286,8 +297,18 @@ def isolate_imports(
         raise TypeError(f"spares must be a number, not {type(spares).__name__}")
     if not 0 <= spares <= MOST_SPARES:
         raise ValueError(f"spares must be from 0 to {MOST_SPARES}, not {spares}")
-    names = _names(ignored_modules)
-    return IsolatedEnvironment(os.path.abspath(target) if is_path else target, is_path, names, spares)
+    if isinstance(import_limit, bool) or not isinstance(import_limit, int | float):
+        raise TypeError(f"import_limit must be a number of seconds, not {type(import_limit).__name__}")
+    if not import_limit > 0:
+        raise ValueError(f"import_limit must be more than 0 seconds, not {import_limit}")
+    if on_event is not None and not callable(on_event):
+        raise TypeError(f"on_event must be something to call, not {type(on_event).__name__}")
+    ignored, preloaded = _names("ignored_modules", ignored_modules), _names("preload", preload)
+    for name in preloaded:
+        if any(f"{name}.".startswith(f"{other}.") for other in ignored):
+            raise ValueError(f"{name!r} is both in preload and in ignored_modules")
+    wishes = _supervisor.Wishes(ignored, preloaded, float(import_limit), spares, on_event)
+    return IsolatedEnvironment(os.path.abspath(target) if is_path else target, is_path, wishes)
 
 
 def _target(package: object) -> str:
@@ -301,17 +322,17 @@ def _target(package: object) -> str:
     return target
 
 
-def _names(modules: Iterable[str] | None) -> tuple[str, ...]:
+def _names(parameter: str, modules: Iterable[str] | None) -> tuple[str, ...]:
     if modules is None:
         return ()
     if isinstance(modules, str):
-        raise TypeError("ignored_modules must be a collection of names, not one string")
+        raise TypeError(f"{parameter} must be a collection of names, not one string")
     names = tuple(modules)
     for name in names:
         if not isinstance(name, str):
-            raise TypeError(f"ignored_modules must hold names, not {type(name).__name__}")
+            raise TypeError(f"{parameter} must hold names, not {type(name).__name__}")
         if not all(part.isidentifier() for part in name.split(".")):
-            raise ValueError(f"{name!r} in ignored_modules is not the name of a module")
+            raise ValueError(f"{name!r} in {parameter} is not the name of a module")
     return names
 
 

@@ -1,8 +1,13 @@
 """The compiled part: the protocol, the supervisor's client, and the loop of paused processes."""
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
+from hotreload._events import BuildEvent
+
 __version__: str
+IMPORT_LIMIT: float
+"""How many seconds the import of one module may take unless the user says otherwise."""
 
 PayloadParts = tuple[list[int], bytes | None, int | None]
 
@@ -84,6 +89,8 @@ class Supervisor:
         target: str,
         is_path: bool,
         ignored_modules: list[str],
+        preload: list[str],
+        import_limit: float,
         executable: str,
         options: list[str],
         version: tuple[int, int],
@@ -95,6 +102,7 @@ class Supervisor:
         environment: dict[bytes, bytes],
         package_directory: str,
         spares: int,
+        on_event: Callable[[BuildEvent], object] | None,
     ) -> State: ...
     def exec(
         self,
@@ -107,6 +115,6 @@ class Supervisor:
         inline: bytes | None,
         descriptor: int | None,
     ) -> Run: ...
-    def update(self) -> Update: ...
+    def update(self, on_event: Callable[[BuildEvent], object] | None = None) -> Update: ...
     def status(self) -> State: ...
     def close(self) -> None: ...

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from hotreload import _native
 from hotreload._effects import variables
 from hotreload._errors import HotreloadError
+from hotreload._events import BuildEvent
 
 
 def start() -> _native.Supervisor:
@@ -40,14 +42,25 @@ def _script_directories() -> Iterator[str]:
     yield os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bin")
 
 
-def open_project(
-    supervisor: _native.Supervisor, target: str, is_path: bool, ignored_modules: Iterable[str], spares: int
-) -> _native.State:
+@dataclass(frozen=True)
+class Wishes:
+    """What a template is to be like, beside what the project asks of it."""
+
+    ignored_modules: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
+    import_limit: float = _native.IMPORT_LIMIT
+    spares: int = 1
+    on_event: Callable[[BuildEvent], object] | None = None
+
+
+def open_project(supervisor: _native.Supervisor, target: str, is_path: bool, wishes: Wishes) -> _native.State:
     """Have ``supervisor`` scan a project and build its template, with an interpreter like this one."""
     return supervisor.open(
         target,
         is_path,
-        list(ignored_modules),
+        list(wishes.ignored_modules),
+        list(wishes.preload),
+        wishes.import_limit,
         sys.executable,
         subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
         sys.version_info[:2],
@@ -58,7 +71,8 @@ def open_project(
         list(sys.builtin_module_names),
         variables(),
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
-        spares,
+        wishes.spares,
+        wishes.on_event,
     )
 
 

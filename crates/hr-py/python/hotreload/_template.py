@@ -112,6 +112,21 @@ class FirstPartyGuard:
         return None
 
 
+class Imported(NamedTuple):
+    """How an import went."""
+
+    kind: str
+    """``imported``, ``not-found``, ``raised`` or ``first-party``."""
+    subject: str = ""
+    """The type of the exception, or the first-party module."""
+    message: str = ""
+    left_traces: bool = False
+    threads: Sequence[str] = ()
+    """Names of the Python threads that it left."""
+    signals: bool = False
+    """Whether it has changed Python's signal handlers."""
+
+
 class Loaded(NamedTuple):
     """What the imports of a template have consumed. The fields are those of ``Loaded`` in the protocol."""
 
@@ -165,36 +180,32 @@ class Template:
             if top not in self._at_startup and top != __package__ and self._guard.would_refuse(top):
                 del sys.modules[name]
 
-    def import_module(self, name: str) -> tuple[str, str, str, list[str], bool] | None:
-        """Import ``name``: ``None``, or kind of failure, two details, thread names, and whether it left traces."""
+    def import_module(self, name: str) -> Imported:
+        """Import ``name``."""
         # What was loaded before is shared with the fallback. Collections that walked through it would copy it all.
         gc.freeze()
         before = set(sys.modules)
         handlers = _signal_handlers()
+        threads = _threads()
         self._reads.record(self._profile.read if self._profile else None)
         self._files.record()
         self._guard.refused.clear()
-        failure: tuple[str, str, str, list[str], bool] | None = None
+        outcome = Imported("imported")
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
             missing = error.name is not None and f"{name}.".startswith(f"{error.name}.")
             left_traces = bool(sys.modules.keys() - before)
-            kind = "not-found" if missing else "raised"
-            failure = (kind, type(error).__qualname__, str(error), [], left_traces)
+            outcome = Imported("not-found" if missing else "raised", type(error).__qualname__, str(error), left_traces)
         except BaseException as error:  # SystemExit, too, is nothing but a failed import here
-            failure = ("raised", _qualified(type(error)), str(error), [], True)
+            outcome = Imported("raised", _qualified(type(error)), str(error), left_traces=True)
         self._files.rest()
         self._reads.rest()
         _run.flush_standard_streams()
         ours = self._guard.refused or self._intruders(sys.modules.keys() - before)
         if ours:
-            return ("first-party", ours[0], "", [], True)
-        if failure is None and (threads := _other_threads()):
-            return ("threads", "", "", threads, True)
-        if failure is None and _signal_handlers() != handlers:
-            return ("signals", "", "", [], True)
-        return failure
+            return Imported("first-party", ours[0], left_traces=True)
+        return outcome._replace(threads=_names_of(_threads() - threads), signals=_signal_handlers() != handlers)
 
     def _intruders(self, names: Iterable[str]) -> list[str]:
         """First-party modules among ``names``. The guard should have kept them out; this is checked, not assumed."""
@@ -273,12 +284,15 @@ def _signal_handlers() -> list[Any]:
     return [signal.getsignal(number) for number in _SIGNALS]
 
 
-def _other_threads() -> list[str]:
-    if len(sys._current_frames()) == 1:
+def _threads() -> set[int]:
+    return set(sys._current_frames())
+
+
+def _names_of(threads: set[int]) -> list[str]:
+    if not threads:
         return []
-    main = threading.main_thread().ident
     named = {thread.ident: thread.name for thread in threading.enumerate()}
-    return [named.get(ident, "unnamed") for ident in sys._current_frames() if ident != main]
+    return [named.get(ident, "unnamed") for ident in threads]
 
 
 def _qualified(kind: type[BaseException]) -> str:

@@ -28,10 +28,13 @@ else:
 
 SCENARIOS = FIXTURES / "scenarios"
 
+OPTIONS = ("ignored_modules", "preload", "import_limit")
+"""Keys that `isolate_imports` gets as they are."""
+
 KEYS = {
+    *OPTIONS,
     "title",
     "package",
-    "ignored_modules",
     "define",
     "external_package",
     "files",
@@ -126,8 +129,7 @@ class Player:
 
     def _boot(self) -> bool:
         options = {"package": self.data.get("package", "app"), "define": self.data.get("define", "")}
-        if "ignored_modules" in self.data:
-            options["ignored_modules"] = self.data["ignored_modules"]
+        options |= {name: self.data[name] for name in OPTIONS if name in self.data}
         answer = self.session.ask("boot", **options)
         expected = self.data.get("boot", {})
         if "raises" not in expected:

@@ -43,6 +43,13 @@ attempt("ignored_modules: int", lambda: isolate_imports("app", ignored_modules=w
 attempt("ignored_modules: str", lambda: isolate_imports("app", ignored_modules="json"))
 attempt("ignored_modules: of int", lambda: isolate_imports("app", ignored_modules=[wrong]))
 attempt("ignored_modules: no name", lambda: isolate_imports("app", ignored_modules=["no name!"]))
+attempt("preload: str", lambda: isolate_imports("app", preload="json"))
+attempt("preload: no name", lambda: isolate_imports("app", preload=["no name!"]))
+attempt("preload: ignored", lambda: isolate_imports("app", preload=["json.tool"], ignored_modules=["json"]))
+attempt("import_limit: str", lambda: isolate_imports("app", import_limit="1"))  # type: ignore[arg-type]
+attempt("import_limit: zero", lambda: isolate_imports("app", import_limit=0))
+attempt("import_limit: no number", lambda: isolate_imports("app", import_limit=float("nan")))
+attempt("on_event: int", lambda: isolate_imports("app", on_event=wrong))
 attempt("spares: str", lambda: isolate_imports("app", spares="1"))  # type: ignore[arg-type]
 attempt("spares: float", lambda: isolate_imports("app", spares=1.0))  # type: ignore[arg-type]
 attempt("spares: bool", lambda: isolate_imports("app", spares=True))

@@ -76,9 +76,9 @@ fn bring_in(excluded: &Excluded) -> Option<Advice> {
             "It cannot be imported by itself. If it needs configuration that your program makes before, `import \
              {module}` inside the function that uses it, so that only runs that get there pay."
         ),
-        AttemptEnd::Failed(_) => format!(
+        AttemptEnd::Failed(ImportFailure::Effects { .. }) => format!(
             "Importing it does more than import. If it has a setting that puts this off until it is used, it can be in \
-             the template; else `import {module}` inside the function that uses it, so that only runs that get there \
+             the template; if you know that it does no harm in a fork, `preload = [\"{module}\"]` in `[tool.hotreload]`; else `import {module}` inside the function that uses it, so that only runs that get there \
              pay."
         ),
         AttemptEnd::Died(_) | AttemptEnd::TimedOut => {
@@ -148,7 +148,7 @@ fn share(part: u64, whole: u64) -> String {
 mod tests {
     use std::ffi::OsStr;
 
-    use hr_forkserver::protocol::{ExitStatus, ImportProfile, TemplateState};
+    use hr_forkserver::protocol::{Effect, ExitStatus, ImportProfile, TemplateState};
     use hr_graph::{ImportPlan, Place, PlannedModule, Usage};
 
     use super::super::examination::tests::import;
@@ -168,11 +168,11 @@ mod tests {
 
     #[test]
     fn an_exclusion_is_worth_mending_if_runs_would_notice() {
-        let threads = AttemptEnd::Failed(ImportFailure::Threads { names: vec!["pool".to_owned()] });
-        let advice = bring_in(&excluded(threads.clone(), 400_000)).unwrap();
+        let listens = AttemptEnd::Failed(ImportFailure::Effects { effects: vec![Effect::Listens] });
+        let advice = bring_in(&excluded(listens.clone(), 400_000)).unwrap();
         assert_eq!((advice.saves_micros, advice.when), (400_000, When::Run));
         assert!(advice.what.contains("app.py:3") && advice.how.contains("`import library`"), "{advice:?}");
-        assert_eq!(bring_in(&excluded(threads, 900)), None);
+        assert_eq!(bring_in(&excluded(listens, 900)), None);
         let first_party = AttemptEnd::Failed(ImportFailure::FirstParty { module: "app.settings".to_owned() });
         assert!(bring_in(&excluded(first_party, 50_000)).unwrap().how.contains("app.settings"));
     }
@@ -190,6 +190,7 @@ mod tests {
         let place = |file: &str| Place { file: file.into(), line: 1, column: 1 };
         let how = places.iter().map(|(_, how)| *how).min().unwrap();
         let plan = ImportPlan {
+            writes: Vec::new(),
             modules: vec![PlannedModule {
                 name: "library".to_owned(),
                 kind: Kind::ThirdParty,

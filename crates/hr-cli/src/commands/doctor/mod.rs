@@ -62,13 +62,7 @@ fn build(arguments: &Doctor, analysis: &Analysis) -> anyhow::Result<(TemplateSta
     let argv = vec![OsString::from(&arguments.project.target)];
     let interpreter = client::target_interpreter(&analysis.interpreter, argv)
         .map_err(|error| anyhow::Error::msg(error.hint()).context(error))?;
-    let open = Open {
-        target: analysis.target.clone(),
-        interpreter,
-        ignored_modules: Vec::new(),
-        spares: 0,
-        profile: true,
-    };
+    let open = Open { profile: true, ..Open::new(analysis.target.clone(), interpreter) };
     // What it would say is part of the examination.
     let mut client = Client::start(Stdio::null())?;
     let state = client.open(open)?;

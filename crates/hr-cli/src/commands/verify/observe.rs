@@ -99,7 +99,7 @@ pub(super) fn warm(
     };
     // What it would say is of no interest here, and would be said of a project that works.
     let mut client = Client::start(Stdio::null())?;
-    client.open(Open { target, interpreter, ignored_modules: Vec::new(), spares: 0, profile: false })?;
+    client.open(Open::new(target, interpreter))?;
     let observations = [run(&mut client, &context, entry)?, run(&mut client, &context, entry)?];
     client.close();
     Ok(observations)

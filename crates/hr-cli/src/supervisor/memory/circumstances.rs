@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hr_forkserver::protocol::TargetInterpreter;
 use serde::{Deserialize, Serialize};
@@ -83,13 +84,14 @@ impl Directory {
 
 impl Surroundings {
     /// What `interpreter` finds now.
-    pub(crate) fn of(interpreter: &TargetInterpreter) -> Self {
+    pub(crate) fn of(interpreter: &TargetInterpreter, import_limit: Duration) -> Self {
         let mut digest = Xxh3Default::new();
         let mut take = |bytes: &[u8]| {
             digest.update(&bytes.len().to_le_bytes());
             digest.update(bytes);
         };
         take(env!("CARGO_PKG_VERSION").as_bytes());
+        take(&import_limit.as_nanos().to_le_bytes());
         take(interpreter.executable.as_bytes());
         take(&[interpreter.version.0, interpreter.version.1]);
         for option in &interpreter.options {
@@ -179,7 +181,8 @@ mod tests {
             fs::write(root.path().join(file), "").unwrap();
         }
         let with = |environment: &[(&str, &str)]| {
-            Surroundings::of(&interpreter(root.path(), environment)).of_module("package.inner.part")
+            Surroundings::of(&interpreter(root.path(), environment), Duration::MAX)
+                .of_module("package.inner.part")
         };
         let now = || with(&[("SETTINGS", "a"), ("PWD", "/here")]);
         let first = now();

@@ -40,7 +40,15 @@ impl Statements<'_> {
     }
 
     fn otherwise(&mut self) -> Sure<()> {
-        if self.grammar.accept(Kind::Else) { self.suite() } else { Ok(()) }
+        if self.grammar.accept(Kind::Else) { self.perhaps() } else { Ok(()) }
+    }
+
+    /// A suite that need not be executed.
+    fn perhaps(&mut self) -> Sure<()> {
+        self.scope.enter_perhaps();
+        self.suite()?;
+        self.scope.leave();
+        Ok(())
     }
 
     pub(super) fn for_statement(&mut self) -> Sure<()> {
@@ -48,7 +56,7 @@ impl Statements<'_> {
         self.grammar.loop_targets()?;
         self.grammar.expect(Kind::In)?;
         self.grammar.expressions()?;
-        self.suite()?;
+        self.perhaps()?;
         self.otherwise()
     }
 
@@ -77,7 +85,7 @@ impl Statements<'_> {
     pub(super) fn try_statement(&mut self) -> Sure<()> {
         self.grammar.advance();
         let before = self.progress();
-        self.suite()?;
+        self.perhaps()?;
         let mut handlers: Vec<Option<Range>> = Vec::new();
         while self.grammar.accept(Kind::Except) {
             // A handler of everything must be the last one.
@@ -94,7 +102,7 @@ impl Statements<'_> {
                     self.grammar.expect(Kind::Name)?;
                 }
             }
-            self.suite()?;
+            self.perhaps()?;
         }
         if self.progress() != before {
             self.mark_optional(before, &handlers)?;
@@ -212,7 +220,7 @@ impl Statements<'_> {
             if self.grammar.accept(Kind::If) {
                 self.grammar.named_test()?;
             }
-            self.suite()?;
+            self.perhaps()?;
         }
         Ok(())
     }
