@@ -161,6 +161,8 @@ impl<I: Interpreter> Paused<I> {
             Command::Settle => {
                 let loaded = self.interpreter.settle();
                 self.channel.send(&Report::Settled(loaded), Vec::new())?;
+                // The report, too, was made of thousands of small pieces.
+                sys::tidy_heap();
             }
             Command::Fork { snapshot } => {
                 let socket = descriptors.pop().ok_or(ChannelError::Descriptors)?;

@@ -51,7 +51,7 @@ impl Opened {
         let moved = self.open.interpreter.sys_path != interpreter.sys_path;
         self.open.interpreter = interpreter;
         // If the project cannot be found that way, what was found before still is the project.
-        if let (true, Ok(scans)) = (moved, ScanThread::start(&self.open, watch)) {
+        if moved && let Ok(scans) = ScanThread::start(&self.open, watch) {
             self.scans = scans;
         }
     }
