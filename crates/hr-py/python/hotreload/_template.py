@@ -153,7 +153,7 @@ class Template:
         self._profile: ImportProfile | None = None
         self._seeded = False
 
-    def prepare(
+    def prepare(  # noqa: PLR0917 - the fields of one message
         self,
         argv: list[str],
         sys_path: list[str],
