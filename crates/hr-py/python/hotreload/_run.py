@@ -86,8 +86,8 @@ def reopen_streams(present: tuple[bool, bool, bool]) -> None:
 def reseed() -> None:
     """Give the run random numbers of its own where the template has drawn a seed: as a fresh process would have done.
 
-    ``random`` and ``tempfile`` notice a fork by themselves, and so does OpenSSL; ``secrets`` and ``uuid`` ask the kernel
-    each time.
+    ``random`` and ``tempfile`` notice a fork by themselves, and so does OpenSSL; ``secrets`` and ``uuid`` ask the
+    kernel each time.
     """
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
