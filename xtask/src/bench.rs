@@ -2,6 +2,7 @@
 
 mod fork;
 mod scan;
+mod soak;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -16,6 +17,8 @@ pub(crate) enum Benchmark {
     Scan(scan::Options),
     /// Runs: hotreload, a bare fork, multiprocessing's fork server, firehot, a plain import
     Fork(fork::Options),
+    /// What many runs in one environment leave behind: descriptors, processes, memory
+    Soak(soak::Options),
 }
 
 /// `cargo xtask bench`
@@ -23,5 +26,6 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, benchmark: &Benchm
     match benchmark {
         Benchmark::Fork(options) => fork::run(workspace, progress, options),
         Benchmark::Scan(options) => scan::run(workspace, progress, options),
+        Benchmark::Soak(options) => soak::run(workspace, progress, options),
     }
 }

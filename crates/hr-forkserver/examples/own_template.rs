@@ -2,7 +2,7 @@
 //!
 //! It starts itself as a template that "imports" two words, forks a run from it that prints them, and waits for the run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 
 use hr_forkserver::protocol::{Call, ImportOutcome, Loaded, Payload, Preparation, ProcessContext};
@@ -20,7 +20,7 @@ struct Words(Vec<String>);
 
 impl Interpreter for Words {
     fn prepare(&mut self, _preparation: Preparation) {}
-    fn import(&mut self, module: &str) -> ImportOutcome {
+    fn import(&mut self, module: &str, _written: usize) -> ImportOutcome {
         self.0.push(module.to_owned());
         ImportOutcome::Imported { effects: Vec::new() }
     }
@@ -54,6 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         modules: vec!["hello".to_owned(), "world".to_owned()],
         preparation: Preparation::default(),
         forced: BTreeSet::new(),
+        written: BTreeMap::new(),
         import_limit: std::time::Duration::from_mins(1),
     };
     let mut tree = SnapshotTree::default();

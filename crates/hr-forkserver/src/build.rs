@@ -1,6 +1,6 @@
 //! Building a template: a [`Transaction`] carried out by processes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,6 +27,8 @@ pub struct Plan {
     pub preparation: Preparation,
     /// Those of `modules` that are kept whatever they do beyond loading modules.
     pub forced: BTreeSet<String>,
+    /// How many of [`Preparation::writes`] come before each of `modules`. All, if nothing is said.
+    pub written: BTreeMap<String, u32>,
     /// How long one import may take.
     pub import_limit: Duration,
 }
@@ -224,7 +226,9 @@ impl Build {
             Step::Import(module) => {
                 let forced = self.plan.forced.contains(module);
                 self.chronicle.begins(self.transaction.place(), module);
-                tree.tell(self.current, &Command::Import { module: module.to_owned(), forced });
+                let written = self.plan.written.get(module).copied().unwrap_or(u32::MAX);
+                let import = Command::Import { module: module.to_owned(), forced, written };
+                tree.tell(self.current, &import);
                 self.waiting = Waiting::Import { since: Instant::now() };
             }
             Step::Finished => {

@@ -14,7 +14,8 @@ pub trait Interpreter {
 
     /// Import `module`. What it prints goes to this process's stdout and stderr, flushed. Effects are those that only the
     /// interpreter can see; whether they matter is not its business.
-    fn import(&mut self, module: &str) -> ImportOutcome;
+    /// Before it come `written` of the writes to the environment that [`Preparation::writes`] announced.
+    fn import(&mut self, module: &str, written: usize) -> ImportOutcome;
 
     /// No more imports: collect and freeze the heap. Returns what all imports have consumed.
     fn settle(&mut self) -> Loaded;

@@ -51,6 +51,7 @@
 //!     modules: vec!["json".into()],
 //!     preparation: Preparation::default(),
 //!     forced: Default::default(),
+//!     written: Default::default(),
 //!     import_limit: std::time::Duration::from_secs(60),
 //! };
 //! let mut tree = SnapshotTree::default();

@@ -157,10 +157,12 @@ impl<I: Interpreter> Paused<I> {
                 self.notes = descriptors.pop();
                 self.interpreter.prepare(*preparation);
             }
-            Command::Import { module, forced } => self.import(module, forced)?,
+            Command::Import { module, forced, written } => self.import(module, forced, written)?,
             Command::Settle => {
                 let loaded = self.interpreter.settle();
                 self.channel.send(&Report::Settled(loaded), Vec::new())?;
+                // The report, too, was made of thousands of small pieces.
+                sys::tidy_heap();
             }
             Command::Fork { snapshot } => {
                 let socket = descriptors.pop().ok_or(ChannelError::Descriptors)?;
@@ -185,14 +187,14 @@ impl<I: Interpreter> Paused<I> {
         Ok(Next::Paused)
     }
 
-    fn import(&mut self, module: String, forced: bool) -> Result<(), ChannelError> {
+    fn import(&mut self, module: String, forced: bool, written: u32) -> Result<(), ChannelError> {
         self.bind_to_parent()?;
         // It may start programs, which are to find SIGCHLD as any program does, and it may wait for them.
         let child_ended = SigSet::from(Signal::SIGCHLD);
         let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&child_ended), None);
         let before = self.state.take().unwrap_or_else(State::look);
         let started = Instant::now();
-        let outcome = self.interpreter.import(&module);
+        let outcome = self.interpreter.import(&module, usize::try_from(written).unwrap_or(usize::MAX));
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let after = State::look();
         let known = [self.snapshots.as_slice(), self.tolerated.as_slice()].concat();

@@ -57,6 +57,18 @@ pub(crate) fn flush_c_streams() {
     unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
+/// Puts the C library's free memory in order, so that the first large allocation of a fork need not.
+///
+/// glibc keeps small pieces that were freed as they are and joins them when it is next asked for much. In a fork that
+/// writes to, and so copies, every page with such a piece: hundreds, where large libraries were imported.
+pub(crate) fn tidy_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it may be called at any time; it touches free memory only.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Makes `command` die with the thread that spawns it, and start with `mask` as its signal mask.
 ///
 /// The standard library would start it with an empty mask.

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 
 use crate::finder::Kind;
 use crate::graph::{Module, Place, ProjectGraph, Use, UseTarget};
+use crate::plan::ImportPlan;
 use crate::project::Entry;
 
 /// A module and everywhere it is imported.
@@ -71,8 +72,12 @@ pub struct Dependent {
 impl ProjectGraph {
     /// Every module that is imported anywhere, by anyone: planned ones in plan order, then the others by name.
     pub fn usages(&self, options: &crate::scan::ScanOptions) -> Vec<Usage> {
+        self.usages_by_plan(&self.plan(options))
+    }
+
+    /// The same for a plan of this project that is known already.
+    pub fn usages_by_plan(&self, plan: &ImportPlan) -> Vec<Usage> {
         let (order, files) = self.modules_by_file();
-        let plan = self.plan(options);
         let mut found: FxHashMap<(&str, Kind), Found> = FxHashMap::default();
         for (number, index) in (0..).zip(&order) {
             for one in &self.graph[*index].references {

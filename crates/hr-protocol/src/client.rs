@@ -107,10 +107,10 @@ pub struct Open {
     /// Modules that every template imports, whatever they do beyond loading modules, and whether the project imports them
     /// or not.
     pub preload: Vec<String>,
-    /// How long the import of one module may take.
-    pub import_limit: Duration,
-    /// How many runs to fork ahead of time.
-    pub spares: u32,
+    /// How long the import of one module may take. The project's settings decide if the client does not.
+    pub import_limit: Option<Duration>,
+    /// How many runs to fork ahead of time. The project's settings decide if the client does not.
+    pub spares: Option<u32>,
     /// Whether imports are measured one by one, for [`Request::Profile`]. It makes them slower.
     pub profile: bool,
 }
@@ -120,6 +120,9 @@ impl Open {
     /// time.
     pub const IMPORT_LIMIT: Duration = Duration::from_mins(2);
 
+    /// How many runs are forked ahead of time unless somebody says otherwise.
+    pub const SPARES: u32 = 1;
+
     /// A project of which nothing special is known: its template holds what it imports, and nothing is forked ahead.
     pub fn new(target: Target, interpreter: TargetInterpreter) -> Self {
         Self {
@@ -127,8 +130,8 @@ impl Open {
             interpreter,
             ignored_modules: Vec::new(),
             preload: Vec::new(),
-            import_limit: Self::IMPORT_LIMIT,
-            spares: 0,
+            import_limit: None,
+            spares: Some(0),
             profile: false,
         }
     }

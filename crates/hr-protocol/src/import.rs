@@ -40,6 +40,13 @@ pub enum ImportFailure {
         /// Which.
         module: String,
     },
+    /// The import has read a variable that first-party code sets before, to what is only known at run time.
+    Environment {
+        /// The variable.
+        variable: String,
+        /// Where it is set.
+        place: String,
+    },
     /// The import did more than load modules.
     Effects {
         /// What else it did; never empty.
@@ -92,6 +99,9 @@ impl fmt::Display for ImportFailure {
             Self::Raised { type_name, message } if message.is_empty() => write!(f, "raises {type_name}"),
             Self::Raised { type_name, message } => write!(f, "raises {type_name}: {message}"),
             Self::FirstParty { module } => write!(f, "imports first-party module {module}"),
+            Self::Environment { variable, place } => {
+                write!(f, "reads {variable} from the environment, which {place} sets at run time")
+            }
             Self::Effects { effects } => f.write_str(&listed(effects)),
         }
     }

@@ -56,7 +56,8 @@ pub use import::{Effect, ImportFailure, ImportOutcome, NativeThread};
 pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
 pub use run::{Call, ExitStatus, Job, MainModule, Note, Outcome, Payload, RunId, Taken};
 pub use snapshot::{
-    Command, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Preparation, Report, SnapshotId,
+    Command, EnvironmentWrite, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Preparation,
+    Report, SnapshotId,
 };
 
 use serde::{Deserialize, Serialize};

@@ -22,6 +22,8 @@ pub enum Command {
         module: String,
         /// Whether it is to stay whatever it does to the process beyond loading modules.
         forced: bool,
+        /// How many of [`Preparation::writes`] come before it.
+        written: u32,
     },
     /// Imports are over: collect and freeze the heap, so that runs share it. Answered by [`Report::Settled`].
     Settle,
@@ -63,6 +65,21 @@ pub struct Preparation {
     pub first_party: FirstParty,
     /// Whether imports are to be measured one by one.
     pub profile: bool,
+    /// What first-party code writes to the environment, in that order.
+    pub writes: Vec<EnvironmentWrite>,
+}
+
+/// A variable that first-party code sets while it is loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentWrite {
+    /// Its name.
+    pub variable: OsString,
+    /// What it is set to; none if that is only known at run time, or whether it is set at all.
+    pub value: Option<OsString>,
+    /// Whether an existing value survives.
+    pub only_if_unset: bool,
+    /// Where, for people.
+    pub place: String,
 }
 
 /// What a paused process tells its supervisor.

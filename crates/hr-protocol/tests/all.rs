@@ -37,7 +37,11 @@ fn call() -> impl Strategy<Value = Call> {
 
 fn command() -> impl Strategy<Value = Command> {
     prop_oneof![
-        ("[a-z.]{1,30}", any::<bool>()).prop_map(|(module, forced)| Command::Import { module, forced }),
+        ("[a-z.]{1,30}", any::<bool>(), any::<u32>()).prop_map(|(module, forced, written)| Command::Import {
+            module,
+            forced,
+            written
+        }),
         any::<u64>().prop_map(|id| Command::Fork { snapshot: SnapshotId(id) }),
         (any::<u64>(), call())
             .prop_map(|(run, call)| Command::Run(Box::new(Job { run: RunId(run), call: call.into() }))),

@@ -206,7 +206,7 @@ impl Supervisor {
         is_path: bool,
         ignored_modules: Vec<String>,
         preload: Vec<String>,
-        import_limit: f64,
+        import_limit: Option<f64>,
         executable: OsString,
         options: Vec<OsString>,
         version: (u8, u8),
@@ -217,7 +217,7 @@ impl Supervisor {
         builtins: Vec<String>,
         environment: &Bound<'_, PyDict>,
         package_directory: OsString,
-        spares: u32,
+        spares: Option<u32>,
         on_event: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<State> {
         let target = if is_path {
@@ -238,7 +238,8 @@ impl Supervisor {
             environment,
             package_directory,
         };
-        let import_limit = Duration::try_from_secs_f64(import_limit).unwrap_or(Duration::MAX);
+        let import_limit =
+            import_limit.map(|limit| Duration::try_from_secs_f64(limit).unwrap_or(Duration::MAX));
         let open =
             Open { target, interpreter, ignored_modules, preload, import_limit, spares, profile: false };
         match self.ask_for_template(py, &Request::Open(Box::new(open)), on_event)? {

@@ -28,15 +28,16 @@ struct CPython {
 type ImportedTuple = (String, String, String, bool, Vec<String>, bool);
 
 impl CPython {
-    fn try_import(&self, module: &str) -> PyResult<ImportOutcome> {
+    fn try_import(&self, module: &str, written: usize) -> PyResult<ImportOutcome> {
         Python::attach(|py| {
-            let imported = self.template.call_method1(py, "import_module", (module,))?;
+            let imported = self.template.call_method1(py, "import_module", (module, written))?;
             let (kind, subject, message, left_traces, threads, signals): ImportedTuple =
                 imported.extract(py)?;
             let failure = match kind.as_str() {
                 "imported" => return Ok(ImportOutcome::Imported { effects: effects(threads, signals) }),
                 "not-found" => ImportFailure::NotFound,
                 "first-party" => ImportFailure::FirstParty { module: subject },
+                "environment" => ImportFailure::Environment { variable: subject, place: message },
                 _ => ImportFailure::Raised { type_name: subject, message },
             };
             Ok(ImportOutcome::Failed { failure, left_traces })
@@ -51,8 +52,12 @@ fn effects(threads: Vec<String>, signals: bool) -> Vec<Effect> {
 
 impl Interpreter for CPython {
     fn prepare(&mut self, preparation: Preparation) {
-        let Preparation { argv, sys_path, first_party, profile } = preparation;
-        let arguments = (argv, sys_path, first_party.paths, first_party.modules, profile);
+        let Preparation { argv, sys_path, first_party, profile, writes } = preparation;
+        let writes: Vec<_> = writes
+            .into_iter()
+            .map(|write| (write.variable, write.value, write.only_if_unset, write.place))
+            .collect();
+        let arguments = (argv, sys_path, first_party.paths, first_party.modules, profile, writes);
         Python::attach(|py| {
             if let Err(error) = self.template.call_method1(py, "prepare", arguments) {
                 // Its output is the supervisor's to report.
@@ -61,8 +66,8 @@ impl Interpreter for CPython {
         });
     }
 
-    fn import(&mut self, module: &str) -> ImportOutcome {
-        self.try_import(module).unwrap_or_else(|error| ImportOutcome::Failed {
+    fn import(&mut self, module: &str, written: usize) -> ImportOutcome {
+        self.try_import(module, written).unwrap_or_else(|error| ImportOutcome::Failed {
             failure: ImportFailure::Raised { type_name: "hotreload".to_owned(), message: error.to_string() },
             left_traces: true,
         })

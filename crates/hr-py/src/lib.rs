@@ -17,14 +17,12 @@ mod records;
 mod run;
 mod sys;
 
-use hr_forkserver::protocol::Open;
 use pyo3::prelude::*;
 
 /// The native module.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add("IMPORT_LIMIT", Open::IMPORT_LIMIT.as_secs_f64())?;
     module.add_function(wrap_pyfunction!(interpreter::serve, module)?)?;
     module.add_class::<client::Supervisor>()?;
     module.add_class::<records::State>()?;

@@ -128,6 +128,31 @@ def test_it_says_what_would_help(user: User) -> None:
     assert [one["module"] for one in examination["lazy"]] == ["seldom"]
 
 
+def test_what_runs_have_taught_is_told(user: User) -> None:
+    user.place.write({"app.py": "def load(name):\n    return __import__(name).__name__\n"})
+    user.environment.install_files({"plugin.py": ""})
+    session = user.start()
+    session.ask("boot", package="app")
+    for name in ("plugin", "json.scanner"):
+        session.ask("exec", run=name, function="app:load", args=[name], kwargs={})
+        assert session.ask("communicate", run=name)["result"]["value"] in ("plugin", "json")
+    assert session.finish() == 0
+    learned = {one["module"]: one for one in examined(user)["learned"]}
+    assert {"plugin", "json.scanner"} <= learned.keys()
+    assert learned["plugin"]["excluded"] is None
+    assert learned["plugin"]["micros"] > 0
+    assert "\n  plugin  " in user.run_hr("doctor", "app").stdout
+
+
+def test_a_second_examination_finds_the_same(user: User) -> None:
+    prepare(user)
+    first, second = examined(user), examined(user)
+    assert [one["cause"] for one in first["excluded"]] == [one["cause"] for one in second["excluded"]]
+    for_runs = [[one["module"] for one in each["advice"] if one["when"] == "run"] for each in (first, second)]
+    assert for_runs[0] == for_runs[1] != []
+    assert all(one["micros"] is not None for one in second["excluded"])
+
+
 def test_people_get_a_table(user: User) -> None:
     prepare(user)
     done = user.run_hr("doctor", "app")

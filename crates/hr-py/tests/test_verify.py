@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import venv
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.user import User
 
 LIBRARY = """\
@@ -82,8 +85,8 @@ def test_what_a_library_does_that_only_a_template_imports_is_told(user: User) ->
     done = user.run_hr("verify", "app")
     assert done.returncode == 1
     assert "only run    /library/plugins" in done.stdout
-    assert "  library  app.py:2\n" in done.stdout
-    assert document["lazy"] == [{"module": "library", "file": "app.py", "line": 2}]
+    assert "  library  for a function: app.py:2\n" in done.stdout
+    assert document["ahead"] == [{"module": "library", "file": "app.py", "line": 2}]
 
 
 def test_what_every_start_draws_anew_every_run_must_draw_anew(user: User) -> None:
@@ -112,6 +115,40 @@ if __name__ == "__main__":
     assert status == 0
     assert (user.place.project / "imported").read_text() == "__mp_main__ ['tools/script.py', '--verbose', 'x']"
     assert not (user.place.project / "run").exists()
+
+
+def test_what_looks_at_a_run_teaches_nothing(user: User) -> None:
+    prepare(user, {"app.py": "import json\n", "script.py": "import json\n"})
+    for entry in ("app", "script.py"):
+        assert verified(user, entry)[0] == 0
+        done = user.run_hr("doctor", entry, "--format", "json")
+        assert json.loads(done.stdout)["learned"] == []
+
+
+def test_a_package_is_its_main_module_if_that_can_be_imported(user: User) -> None:
+    main = "import pathlib\nfrom . import part\npathlib.Path('imported').touch()\n"
+    guard = "if __name__ == '__main__':\n    pathlib.Path('run').touch()\n"
+    prepare(
+        user, {"app/__init__.py": "", "app/part.py": "import library\n", "app/__main__.py": main + guard}, library=""
+    )
+    status, document = verified(user, "app")
+    assert document["differences"] == []
+    assert status == 0
+    assert (user.place.project / "imported").exists()
+    assert not (user.place.project / "run").exists()
+    user.place.write({"app/__main__.py": "import pathlib\npathlib.Path('run').touch()\n"})
+    done = user.run_hr("verify", "app")
+    assert done.returncode == 0
+    assert "app/__main__.py is left out" in done.stderr
+    assert not (user.place.project / "run").exists()
+
+
+def test_an_interpreter_without_the_package_gets_that_of_the_program(user: User, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    venv.EnvBuilder(symlinks=True, with_pip=False).create(bare)
+    prepare(user, {"app.py": "import json\n"})
+    done = user.run_hr("verify", "--python", str(bare / "bin" / "python"), "app")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

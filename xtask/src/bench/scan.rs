@@ -128,7 +128,7 @@ impl Bench {
             for round in 0..ROUNDS {
                 // The interpreter is asked once in its life, and ruff asks none: only scans are forgotten.
                 let cold = self.cache(&format!("cold{round}"));
-                copy_all(&warm.join("hotreload/interpreter-v1"), &cold.join("hotreload/interpreter-v1"))?;
+                copy_answers(&warm.join("hotreload"), &cold.join("hotreload"))?;
                 runs[0].push(self.walk()?);
                 runs[1].push(self.hr(&cold)?);
                 runs[2].push(self.hr(&warm)?);
@@ -232,13 +232,29 @@ impl Bench {
     }
 }
 
-fn copy_all(from: &Path, to: &Path) -> Result<()> {
+/// Copies what a cache holds of interpreters, and nothing else.
+fn copy_answers(from: &Path, to: &Path) -> Result<()> {
+    let mut copied = 0;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("interpreter-") {
+            copied += copy_all(&entry.path(), &to.join(entry.file_name()))?;
+        }
+    }
+    ensure!(copied > 0, "{} holds no answer of an interpreter", from.display());
+    Ok(())
+}
+
+/// Copies the files of a directory, and says how many there were.
+fn copy_all(from: &Path, to: &Path) -> Result<usize> {
     fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    let mut copied = 0;
     for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
         let entry = entry?;
         fs::copy(entry.path(), to.join(entry.file_name()))?;
+        copied += 1;
     }
-    Ok(())
+    Ok(copied)
 }
 
 /// The first package's file, in alphabetical order.

@@ -76,19 +76,19 @@ struct Problem {
 /// Prints the list.
 pub(crate) fn run(arguments: &Imports) -> anyhow::Result<ExitCode> {
     let analysis = arguments.project.analyse()?;
+    let plan = analysis.graph.plan(&analysis.options);
     let usages: Vec<Usage> = analysis
         .graph
-        .usages(&analysis.options)
+        .usages_by_plan(&plan)
         .into_iter()
         .filter(|usage| arguments.all || usage.kind == Kind::ThirdParty)
         .collect();
-    let plan = analysis.graph.plan(&analysis.options);
     print(&match arguments.format {
         Format::Text => text(&usages) + &environment(&plan),
         Format::Json => json(&analysis, &usages, &plan)?,
     })?;
     // The process ends here; taking a large graph apart first would only make it end later.
-    std::mem::forget((analysis, usages));
+    std::mem::forget((analysis, usages, plan));
     Ok(ExitCode::SUCCESS)
 }
 

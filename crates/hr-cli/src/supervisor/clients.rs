@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Note, Reply, Request, RunId};
 use hr_forkserver::{Channel, Received, TreeEvent};
@@ -15,6 +15,10 @@ pub(crate) type Answer = Channel<Reply, Request>;
 
 /// How often a run may find its template dead or out of date before it gives up.
 const TRIES: u32 = 4;
+
+/// For how long it may, at the least: the time of a file that was just written does not tell for a moment whether it will
+/// be written again.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Answers that clients have not taken in yet.
 #[derive(Default)]
@@ -55,6 +59,7 @@ pub(crate) struct PendingRun {
     descriptors: Arc<[OwnedFd]>,
     answer: Answer,
     tries_left: u32,
+    since: Instant,
 }
 
 impl Supervisor {
@@ -112,7 +117,7 @@ impl Supervisor {
             return self.answers.send(answer, &invalid("the call came without its descriptors"));
         }
         let (call, descriptors) = (Arc::new(call), descriptors.into());
-        self.pending.push(PendingRun { call, descriptors, answer, tries_left: TRIES });
+        self.pending.push(PendingRun { call, descriptors, answer, tries_left: TRIES, since: Instant::now() });
         self.start_pending();
     }
 
@@ -144,10 +149,11 @@ impl Supervisor {
     fn give_up_hopeless(&mut self) {
         // The first of them is whom the next template is made for.
         if let Some(first) = self.pending.first_mut() {
-            first.tries_left -= 1;
+            first.tries_left = first.tries_left.saturating_sub(1);
         }
-        let (hopeless, waiting) =
-            std::mem::take(&mut self.pending).into_iter().partition(|pending| pending.tries_left == 0);
+        let (hopeless, waiting) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|pending| pending.tries_left == 0 && pending.since.elapsed() > PATIENCE);
         self.pending = waiting;
         let hopeless: Vec<PendingRun> = hopeless;
         for pending in hopeless {
@@ -197,7 +203,7 @@ impl Supervisor {
 
     fn run_failed(&mut self, run: RunId, message: &str) {
         let Some(mut pending) = self.starting.remove(&run) else { return };
-        pending.tries_left -= 1;
+        pending.tries_left = pending.tries_left.saturating_sub(1);
         if pending.tries_left == 0 || self.closing.is_some() {
             return self.answers.send(pending.answer, &cannot_fork(message));
         }

@@ -23,6 +23,7 @@ mod stamp;
 mod unchanged;
 pub(crate) mod voice;
 mod watch;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -1,11 +1,13 @@
 //! The project that a client has opened: what it asks of its templates, and what is known of it from before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::rc::Rc;
+use std::time::Duration;
 
 use hr_forkserver::protocol::{
-    Exclusion, Failure, FirstParty, Learned, Open, Problem, TargetInterpreter, TemplateState,
+    EnvironmentWrite, Exclusion, Failure, FirstParty, Learned, Open, Problem, TargetInterpreter,
+    TemplateState,
 };
 use hr_forkserver::transaction::Cause;
 
@@ -37,7 +39,10 @@ impl Opened {
             scans,
             scan: Scan::default(),
             wanted: Vec::new(),
-            surroundings: Rc::new(Surroundings::of(&open.interpreter, open.import_limit)),
+            surroundings: Rc::new(Surroundings::of(
+                &open.interpreter,
+                open.import_limit.unwrap_or(Open::IMPORT_LIMIT),
+            )),
         })
     }
 
@@ -46,7 +51,7 @@ impl Opened {
         let moved = self.open.interpreter.sys_path != interpreter.sys_path;
         self.open.interpreter = interpreter;
         // If the project cannot be found that way, what was found before still is the project.
-        if let (true, Ok(scans)) = (moved, ScanThread::start(&self.open, watch)) {
+        if moved && let Ok(scans) = ScanThread::start(&self.open, watch) {
             self.scans = scans;
         }
     }
@@ -57,7 +62,9 @@ impl Opened {
         let of_runs = self.memory.learned().iter().map(|name| (name, AskedBy::Runs));
         let mut planned: BTreeSet<&str> = scan.modules.iter().map(|wanted| wanted.module.as_str()).collect();
         let more = of_user.chain(of_runs).filter(|(name, _)| planned.insert(name));
-        let more: Vec<_> = more.map(|(name, asked_by)| Wanted { module: name.clone(), asked_by }).collect();
+        let more: Vec<_> = more
+            .map(|(name, asked_by)| Wanted { module: name.clone(), asked_by, written: usize::MAX })
+            .collect();
         self.wanted = scan.modules.iter().cloned().chain(more).collect();
         self.scan = scan;
         self.look_around(&self.open.interpreter.clone());
@@ -65,12 +72,40 @@ impl Opened {
 
     /// Takes note of what is installed, and of the environment, for imports by `interpreter`.
     pub(crate) fn look_around(&mut self, interpreter: &TargetInterpreter) {
-        self.surroundings = Rc::new(Surroundings::of(interpreter, self.open.import_limit));
+        self.surroundings = Rc::new(Surroundings::of(interpreter, self.import_limit()));
     }
 
     /// What is asked of a snapshot.
     pub(crate) fn demand(&self) -> Demand<'_> {
-        Demand { modules: &self.wanted, surroundings: &self.surroundings }
+        Demand { modules: &self.wanted, writes: &self.scan.writes, surroundings: &self.surroundings }
+    }
+
+    /// How long the import of one module may take.
+    pub(crate) fn import_limit(&self) -> Duration {
+        self.open.import_limit.or(self.scan.settings.import_limit).unwrap_or(Open::IMPORT_LIMIT)
+    }
+
+    /// How many runs are to be forked ahead of time.
+    pub(crate) fn spares(&self) -> usize {
+        let of_client = self.open.spares.map(|spares| usize::try_from(spares).unwrap_or(usize::MAX));
+        of_client.or(self.scan.settings.spares).unwrap_or(Open::SPARES as usize)
+    }
+
+    /// Modules that are kept in templates whatever they do beyond loading modules.
+    pub(crate) fn forced(&self) -> BTreeSet<String> {
+        let of_settings = self.scan.settings.preload.iter().map(|preload| preload.module.clone());
+        of_settings.chain(self.open.preload.iter().cloned()).collect()
+    }
+
+    /// What the project writes to the environment, and how much of it comes before each module.
+    pub(crate) fn writes(&self) -> (Vec<EnvironmentWrite>, BTreeMap<String, u32>) {
+        let list = self.scan.writes.list.iter().map(|write| write.write.clone()).collect();
+        let written = self
+            .scan
+            .modules
+            .iter()
+            .map(|wanted| (wanted.module.clone(), u32::try_from(wanted.written).unwrap_or(u32::MAX)));
+        (list, written.collect())
     }
 
     /// What must not be imported.
@@ -78,8 +113,12 @@ impl Opened {
         &self.scan.first_party
     }
 
-    /// Of `modules`, those that are worth trying, and those that are known to fail.
+    /// Of `modules`, those that are worth trying, and those that are known to fail. Whoever measures imports wants to
+    /// know what failing costs.
     pub(crate) fn worth_trying(&self, modules: Vec<String>) -> (Vec<String>, Vec<Excluded>) {
+        if self.open.profile {
+            return (modules, Vec::new());
+        }
         let mut known = Vec::new();
         let mut worth = Vec::new();
         for module in modules {
@@ -119,7 +158,10 @@ impl Opened {
         let is_below = |module: &str, package: &str| {
             module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        modules.retain(|module| !self.open.ignored_modules.iter().any(|ignored| is_below(module, ignored)));
+        modules.retain(|module| {
+            !self.open.ignored_modules.iter().any(|ignored| is_below(module, ignored))
+                && !self.scan.settings.excludes(module)
+        });
         if self.memory.learn(modules) {
             self.scans.remember(&self.memory);
         }

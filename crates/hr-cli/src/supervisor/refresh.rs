@@ -18,8 +18,9 @@ use super::construction::{Construction, Site};
 use super::decide::{self, Best, Decision};
 use super::opened::Opened;
 use super::scan::Scan;
-use super::snapshots::{ContextId, Snapshots, Stale};
+use super::snapshots::{ContextId, New, Snapshots, Stale};
 use super::watch::Watch;
+use super::writes::undecided;
 
 /// For how many interpreter contexts templates are kept: as many shells as a person works in.
 const MAX_CONTEXTS: usize = 4;
@@ -122,8 +123,7 @@ impl Refresh {
 
     /// How many runs are to be forked ahead of time, for each snapshot.
     pub(crate) fn spares(&self, tree: &SnapshotTree) -> Vec<(SnapshotId, usize)> {
-        let wanted = self.project.as_ref().map_or(0, |project| project.open.spares);
-        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let wanted = self.project.as_ref().map_or(0, Opened::spares);
         let best = self.template(tree);
         self.snapshots.ids().map(|id| (id, if Some(id) == best { wanted } else { 0 })).collect()
     }
@@ -248,6 +248,7 @@ impl Refresh {
         let Work::Scanning(purpose) = std::mem::replace(&mut self.work, Work::Idle) else {
             return Vec::new();
         };
+        let in_use: Vec<_> = self.constructions().filter_map(Construction::base).collect();
         let Some(project) = &mut self.project else { return Vec::new() };
         project.scanned(scan);
         let context = self.snapshots.context(&project.open.interpreter);
@@ -256,8 +257,7 @@ impl Refresh {
         self.rated = Some(context);
         let added = before.as_ref().map(|before| before.missing(project.demand())).unwrap_or_default();
         let removed = before.map(|before| before.surplus(project.demand().modules)).unwrap_or_default();
-        let in_use: Vec<_> = self.constructions().filter_map(Construction::base).collect();
-        let Stale { files, names } = self.snapshots.prune(tree, MAX_CONTEXTS, &in_use);
+        let Stale { files, names } = self.snapshots.prune(tree, project.demand(), MAX_CONTEXTS, &in_use);
         let (files, moved) = (files.into_iter().collect(), names.into_iter().collect());
         let change = Change { added, removed, files, moved };
         if matches!(self.renewal, Renewal::Failed) {
@@ -276,7 +276,6 @@ impl Refresh {
     }
 
     fn begin(&self, tree: &mut SnapshotTree, site: Site) -> Option<Result<Construction, BuildError>> {
-        let open = &self.project.as_ref()?.open;
         let interpreter = self.snapshots.interpreter(site.context)?;
         let project = self.project.as_ref()?;
         let demand = project.demand();
@@ -285,14 +284,16 @@ impl Refresh {
             None => demand.modules.iter().map(|wanted| wanted.module.clone()).collect(),
         };
         let (modules, known) = project.worth_trying(modules);
+        let (writes, written) = project.writes();
         let preparation = Preparation {
             argv: interpreter.argv.clone(),
             sys_path: interpreter.sys_path.clone(),
             first_party: project.first_party().clone(),
-            profile: open.profile,
+            profile: project.open.profile,
+            writes,
         };
-        let forced = open.preload.iter().cloned().collect();
-        let plan = Plan { modules, preparation, forced, import_limit: open.import_limit };
+        let (forced, import_limit) = (project.forced(), project.import_limit());
+        let plan = Plan { modules, preparation, forced, written, import_limit };
         Some(Construction::begin(tree, site, interpreter, plan, known, self.mask))
     }
 
@@ -412,8 +413,10 @@ impl Refresh {
         let Some(project) = &mut self.project else { return false };
         let (snapshot, site) = (template.snapshot, construction.site());
         let failed = std::mem::take(&mut template.excluded);
+        let undecided: Vec<_> = undecided(&failed).collect();
         let excluded = [project.tried(&template.modules, failed), construction.known_failures()].concat();
-        if !self.snapshots.insert(template, excluded, site.context, site.base, project.demand()) {
+        let new = New { template, excluded, undecided };
+        if !self.snapshots.insert(new, site.context, site.base, project.demand()) {
             tree.retire(snapshot);
             return false;
         }

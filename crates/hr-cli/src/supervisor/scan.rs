@@ -5,15 +5,18 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use hr_forkserver::protocol::{self, Failure, FirstParty, Open};
-use hr_graph::{Consulted, Interpreter, Kind, LocateError, Project, ScanOptions, Scanner, Target};
+use hr_graph::{
+    Consulted, Interpreter, Kind, LocateError, PlannedModule, Project, ScanOptions, Scanner, Settings, Target,
+};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::memory::{Memory, Store};
 use super::unchanged::LastScan;
 use super::watch::Watch;
+use super::writes::{Write, Writes};
 use crate::analysis::cache_directory;
 
 /// What a project asks of its template.
@@ -25,6 +28,10 @@ pub(crate) struct Scan {
     pub(crate) problems: Vec<protocol::Problem>,
     /// What must not be imported.
     pub(crate) first_party: FirstParty,
+    /// What the project writes to the environment while it is loaded.
+    pub(crate) writes: Writes,
+    /// What the project's settings say.
+    pub(crate) settings: Settings,
 }
 
 /// A module to import.
@@ -32,6 +39,8 @@ pub(crate) struct Scan {
 pub(crate) struct Wanted {
     pub(crate) module: String,
     pub(crate) asked_by: AskedBy,
+    /// How many of the project's writes to the environment come before it.
+    pub(crate) written: usize,
 }
 
 /// Who asks for a module.
@@ -186,15 +195,23 @@ fn not_found(open: &Open, error: &LocateError) -> Failure {
 }
 
 fn scan(scanner: &mut Scanner) -> Scan {
+    let at = SystemTime::now();
     let graph = scanner.scan();
     let project = scanner.project();
+    let plan = graph.plan(scanner.options());
+    let written = |index: usize| plan.writes.iter().take_while(|write| write.before <= index).count();
     // The standard library's names include those of modules that only other platforms have.
-    let plan = graph.plan(scanner.options()).modules.into_iter();
-    let possible = plan.filter(|planned| planned.resolved || planned.kind != Kind::Stdlib);
-    let modules = possible.map(|planned| Wanted {
-        module: planned.name,
-        asked_by: AskedBy::File(planned.location.file, planned.location.line),
-    });
+    let is_possible = |planned: &PlannedModule| planned.resolved || planned.kind != Kind::Stdlib;
+    let possible = plan.modules.iter().enumerate().filter(|(_, planned)| is_possible(planned));
+    let modules: Vec<_> = possible
+        .map(|(index, planned)| Wanted {
+            module: planned.name.clone(),
+            asked_by: AskedBy::File(planned.location.file.clone(), planned.location.line),
+            written: written(index),
+        })
+        .collect();
+    let writes = plan.writes.iter().map(|write| Write::new(write, project.root()));
+    let writes = Writes { list: writes.collect(), at };
     let problems = graph.problems().iter().map(|problem| protocol::Problem {
         file: problem.file.clone().into(),
         line: problem.line,
@@ -205,8 +222,10 @@ fn scan(scanner: &mut Scanner) -> Scan {
     // One mistake makes the parser stumble more than once; like Python, only the first is told.
     problems.dedup_by(|later, first| later.file == first.file);
     Scan {
-        modules: modules.collect(),
+        modules,
         problems,
+        writes,
+        settings: project.settings().clone(),
         first_party: FirstParty {
             paths: project.source_roots().iter().map(Into::into).collect(),
             modules: graph.first_party().map(str::to_owned).collect(),

@@ -22,6 +22,7 @@ use super::memory::{Circumstances, Surroundings};
 use super::resolution::Resolutions;
 use super::scan::Wanted;
 use super::watch::Watch;
+use super::writes::{Dependence, Writes};
 
 /// Names one interpreter context: a search path and an environment that snapshots were started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +42,11 @@ struct Node {
     listings: Listings,
     resolutions: Resolutions,
     basis: Basis,
+    /// Variables that its imports have read, or were given up for.
+    variables: BTreeSet<OsString>,
+    dependence: Dependence,
+    /// The project's files that the dependence was found in.
+    sources: Inputs,
     build: Duration,
     /// What its imports have cost, those of what it stands on included.
     profile: Option<Box<ImportProfile>>,
@@ -49,7 +55,19 @@ struct Node {
 
 impl Node {
     fn is_current(&self) -> bool {
-        self.resolutions.moved().is_empty() && self.changed().is_empty()
+        self.resolutions.moved().is_empty() && self.changed().is_empty() && self.sources.changed().is_empty()
+    }
+
+    /// Planned modules that were imported, or given up, here.
+    fn tried(&self) -> Vec<String> {
+        let excluded = self.excluded.iter().map(|excluded| &excluded.module);
+        self.modules.iter().chain(excluded).cloned().collect()
+    }
+
+    /// Takes note of what it has found in the environment, according to the last scan.
+    fn depend(&mut self, demand: Demand<'_>, watch: &Watch) {
+        self.dependence = Dependence::new(&self.tried(), &self.variables, demand);
+        self.sources = Inputs::new(self.dependence.files(demand), demand.writes.at, watch);
     }
 
     /// What it has looked at and would find changed.
@@ -68,10 +86,21 @@ pub(crate) struct Excluded {
     pub(crate) circumstances: Circumstances,
 }
 
+/// A snapshot that was just built.
+#[derive(Debug)]
+pub(crate) struct New {
+    pub(crate) template: Template,
+    /// What it lacks.
+    pub(crate) excluded: Vec<Excluded>,
+    /// Variables that modules were given up for.
+    pub(crate) undecided: Vec<OsString>,
+}
+
 /// What a project asks of a snapshot, in the circumstances of this moment.
 #[derive(Clone, Copy)]
 pub(crate) struct Demand<'a> {
     pub(crate) modules: &'a [Wanted],
+    pub(crate) writes: &'a Writes,
     pub(crate) surroundings: &'a Surroundings,
 }
 
@@ -176,16 +205,16 @@ impl Snapshots {
         self.contexts.last().map(|(id, _)| *id)
     }
 
-    /// Adds `template`, started in `context` and forked from `parent`, which lacks `excluded`. Returns whether it was: a snapshot whose parent
+    /// Adds a snapshot, started in `context` and forked from `parent`. Returns whether it was: a snapshot whose parent
     /// is gone would not know what that has consumed.
     pub(crate) fn insert(
         &mut self,
-        template: Template,
-        excluded: Vec<Excluded>,
+        new: New,
         context: ContextId,
         parent: Option<SnapshotId>,
         demand: Demand<'_>,
     ) -> bool {
+        let New { template, excluded, undecided } = new;
         let Template { snapshot, modules, excluded: _, loaded, began, elapsed } = template;
         let Some(interpreter) = self.interpreter(context) else { return false };
         if parent.is_some_and(|parent| !self.nodes.contains_key(&parent)) {
@@ -221,11 +250,16 @@ impl Snapshots {
             absences,
             listings,
             resolutions: Resolutions::new(&interpreter.sys_path, &names, &absent, began),
+            dependence: Dependence::default(),
+            sources: Inputs::new(Vec::new(), began, &self.watch),
+            variables: variables.iter().cloned().chain(undecided).collect(),
             basis: Basis::new(interpreter, variables),
             build: elapsed,
             profile,
             fit: Fit::default(),
         };
+        let mut node = node;
+        node.depend(demand, &self.watch);
         self.nodes.insert(snapshot, node);
         self.rate(demand);
         true
@@ -337,14 +371,27 @@ impl Snapshots {
 
     /// Takes out what has consumed something that has changed, all that stands on it, and what nobody will need:
     /// so many `contexts` are kept, and of each the best snapshot and what it stands on. What is `in_use` stays, too.
-    pub(crate) fn prune(&mut self, tree: &mut SnapshotTree, contexts: usize, in_use: &[SnapshotId]) -> Stale {
+    pub(crate) fn prune(
+        &mut self,
+        tree: &mut SnapshotTree,
+        demand: Demand<'_>,
+        contexts: usize,
+        in_use: &[SnapshotId],
+    ) -> Stale {
         let mut stale = Stale::default();
         let mut outdated = BTreeSet::new();
-        for (id, node) in &self.nodes {
+        for (id, node) in &mut self.nodes {
             // A parent is older than what was forked from it, and so comes first.
             let parent = node.parent.is_some_and(|parent| outdated.contains(&parent));
             let (files, names) = (node.changed(), node.resolutions.moved());
-            if parent || !files.is_empty() || !names.is_empty() {
+            let written = !node.dependence.holds(&node.tried(), &node.variables, demand);
+            if written {
+                stale.files.extend(node.sources.changed());
+            } else {
+                // What was written is the same, wherever it stands now.
+                node.depend(demand, &self.watch);
+            }
+            if parent || written || !files.is_empty() || !names.is_empty() {
                 outdated.insert(*id);
             }
             stale.files.extend(files);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use hr_graph::Consulted;
 
@@ -52,6 +53,10 @@ impl LastScan {
         let nothing = matches!(suspects, Some(Suspects::Files(suspects)) if suspects.is_empty());
         let holds = self.is_watched && nothing && self.scan.is_some();
         self.asked = holds;
+        if let (Some(scan), true) = (&mut self.scan, holds) {
+            // It would have found the same a moment ago.
+            scan.writes.at = SystemTime::now();
+        }
         if !holds {
             // Until the next one is there, and has had nothing happen to it.
             self.is_watched = false;

@@ -28,6 +28,11 @@ pub(crate) fn error(error: &anyhow::Error) {
     }
 }
 
+/// Tells of something that a command does otherwise than one might think.
+pub(crate) fn note(what: &str) {
+    let _ = writeln!(anstream::stderr(), "hr  {what}");
+}
+
 /// Tells people what happens, and nothing twice.
 #[derive(Debug)]
 pub(crate) struct Reporter {

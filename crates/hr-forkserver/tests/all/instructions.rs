@@ -76,7 +76,7 @@ impl Instructions {
 impl Interpreter for Instructions {
     fn prepare(&mut self, _preparation: Preparation) {}
 
-    fn import(&mut self, module: &str) -> ImportOutcome {
+    fn import(&mut self, module: &str, _written: usize) -> ImportOutcome {
         match module {
             "missing" => {
                 return ImportOutcome::Failed { failure: ImportFailure::NotFound, left_traces: false };

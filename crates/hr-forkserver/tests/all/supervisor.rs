@@ -1,6 +1,6 @@
 //! A supervisor in small: the loop that the tree asks of its owner.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -148,7 +148,13 @@ pub(crate) fn launch() -> Launch {
 
 pub(crate) fn plan(modules: &[&str], import_limit: Duration) -> Plan {
     let modules = modules.iter().map(|module| (*module).to_owned()).collect();
-    Plan { modules, preparation: Preparation::default(), forced: BTreeSet::new(), import_limit }
+    Plan {
+        modules,
+        preparation: Preparation::default(),
+        forced: BTreeSet::new(),
+        written: BTreeMap::new(),
+        import_limit,
+    }
 }
 
 pub(crate) fn read_line(output: &mut impl Read) -> String {

@@ -5,10 +5,11 @@ A run takes both from its client, as a fresh process would. The imports would th
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def variables() -> dict[bytes, bytes]:
@@ -73,6 +74,56 @@ class ImportEffects:
         ]
 
 
+class Write(NamedTuple):
+    """A variable that the project sets while it is loaded. ``value`` is ``None`` if only a run can tell."""
+
+    variable: str
+    value: str | None
+    only_if_unset: bool
+    place: str
+
+
+class EnvironmentWrites:
+    """What the project will have written to the environment when it imports a module.
+
+    The module is to find it, but it is for the project to write it in each run: so it is there during the import only.
+    """
+
+    def __init__(self, writes: Iterable[tuple[str, str | None, bool, str]] = ()) -> None:
+        self._writes = [Write(*write) for write in writes]
+        self._undecided: dict[str, str] = {}
+
+    @contextlib.contextmanager
+    def carried_out(self, number: int) -> Iterator[None]:
+        """Have the first ``number`` of them carried out for a while."""
+        before: dict[str, str | None] = {}
+        self._undecided = {}
+        for variable, value, only_if_unset, place in self._writes[:number]:
+            if only_if_unset and (variable in os.environ or variable in self._undecided):
+                continue
+            if value is None:
+                self._undecided[variable] = place
+            else:
+                before.setdefault(variable, os.environ.get(variable))
+                os.environ[variable] = value
+                self._undecided.pop(variable, None)
+        written = {variable: os.environ.get(variable) for variable in before}
+        try:
+            yield
+        finally:
+            for variable, value in before.items():
+                if os.environ.get(variable) != written[variable]:
+                    continue  # the import has set it in turn
+                if value is None:
+                    os.environ.pop(variable, None)
+                else:
+                    os.environ[variable] = value
+
+    def undecided(self, variables: Iterable[str]) -> tuple[str, str] | None:
+        """The first of ``variables`` that has an unknown value then, and the place that decides."""
+        return next(((name, self._undecided[name]) for name in variables if name in self._undecided), None)
+
+
 class EnvironmentReads:
     """Which environment variables imports ask for.
 
@@ -81,12 +132,15 @@ class EnvironmentReads:
 
     def __init__(self) -> None:
         self._read: set[Any] = set()
+        self._read_before: set[Any] = set()
         self._copied: set[Any] = set()
         self._kind: Any = type(os.environ)
         self._originals = {name: getattr(self._kind, name) for name in ("__getitem__", "__iter__")}
 
     def record(self, notice: Callable[[Any], None] | None = None) -> None:
         """Watch what is read from now on, and tell ``notice`` of each."""
+        self._read_before |= self._read
+        self._read = set()
         get_item, iterate = self._originals["__getitem__"], self._originals["__iter__"]
 
         def watched_get_item(environ: Any, key: Any) -> Any:
@@ -112,9 +166,13 @@ class EnvironmentReads:
             setattr(self._kind, name, original)
         self._copied.clear()
 
+    def latest(self) -> list[str]:
+        """What was read since the last :meth:`record`, whether it had been read before or not."""
+        return _names(self._read)
+
     def names(self) -> list[str]:
         """What was read so far."""
-        return sorted({os.fsdecode(key) for key in self._read if isinstance(key, str | bytes)})
+        return _names(self._read_before | self._read)
 
 
 def _given_environment() -> dict[bytes, bytes]:
@@ -130,6 +188,10 @@ def _given_environment() -> dict[bytes, bytes]:
         if separator:
             given.setdefault(name, value)  # of two, the first counts
     return given
+
+
+def _names(keys: Iterable[Any]) -> list[str]:
+    return sorted({os.fsdecode(key) for key in keys if isinstance(key, str | bytes)})
 
 
 def _before_the_first_of(entries: list[str], known: Iterable[str]) -> list[str]:

@@ -271,8 +271,8 @@ def isolate_imports(
     *,
     ignored_modules: Iterable[str] | None = None,
     preload: Iterable[str] | None = None,
-    import_limit: float = _native.IMPORT_LIMIT,
-    spares: int = 1,
+    import_limit: float | None = None,
+    spares: int | None = None,
     on_event: Callable[[BuildEvent], object] | None = None,
 ) -> IsolatedEnvironment:
     """An environment for ``package``, to be used in a ``with`` block.
@@ -282,8 +282,10 @@ def isolate_imports(
     ``ignored_modules`` are never imported ahead of runs, nor is anything below them. ``preload`` names modules that
     always are, whether the project imports them or not, and although they start threads or processes, listen, or change
     the working directory or signal handlers when they are imported. ``import_limit`` is how many seconds the import of
-    one module may take before the module is left out. ``spares`` is how many processes are forked ahead of time and
-    wait for the next :meth:`~IsolatedEnvironment.exec`.
+    one module may take before the module is left out, 120 if nobody says otherwise. ``spares`` is how many processes
+    are forked ahead of time and wait for the next :meth:`~IsolatedEnvironment.exec`, 1 if nobody says otherwise. What
+    ``[tool.hotreload]`` in the project's ``pyproject.toml`` says of these counts where nothing is said here; its
+    ``preload`` and ``exclude`` are added to those given here.
 
     Entering the block scans the project and builds the template; leaving it ends every process. While a template is
     built in here or in :meth:`~IsolatedEnvironment.update_environment`, ``on_event`` is called with what happens.
@@ -293,22 +295,29 @@ def isolate_imports(
     is_path = not isinstance(package, str) or os.sep in target or target in (os.curdir, os.pardir)
     if not is_path and not all(part.isidentifier() for part in target.split(".")):
         raise ValueError(f"{target!r} is neither the name of a module nor a path")
-    if isinstance(spares, bool) or not isinstance(spares, int):
-        raise TypeError(f"spares must be a number, not {type(spares).__name__}")
-    if not 0 <= spares <= MOST_SPARES:
-        raise ValueError(f"spares must be from 0 to {MOST_SPARES}, not {spares}")
-    if isinstance(import_limit, bool) or not isinstance(import_limit, int | float):
-        raise TypeError(f"import_limit must be a number of seconds, not {type(import_limit).__name__}")
-    if not import_limit > 0:
-        raise ValueError(f"import_limit must be more than 0 seconds, not {import_limit}")
+    _check_numbers(spares, import_limit)
     if on_event is not None and not callable(on_event):
         raise TypeError(f"on_event must be something to call, not {type(on_event).__name__}")
     ignored, preloaded = _names("ignored_modules", ignored_modules), _names("preload", preload)
     for name in preloaded:
         if any(f"{name}.".startswith(f"{other}.") for other in ignored):
             raise ValueError(f"{name!r} is both in preload and in ignored_modules")
-    wishes = _supervisor.Wishes(ignored, preloaded, float(import_limit), spares, on_event)
+    limit = None if import_limit is None else float(import_limit)
+    wishes = _supervisor.Wishes(ignored, preloaded, limit, spares, on_event)
     return IsolatedEnvironment(os.path.abspath(target) if is_path else target, is_path, wishes)
+
+
+def _check_numbers(spares: object, import_limit: object) -> None:
+    if spares is not None:
+        if isinstance(spares, bool) or not isinstance(spares, int):
+            raise TypeError(f"spares must be a number, not {type(spares).__name__}")
+        if not 0 <= spares <= MOST_SPARES:
+            raise ValueError(f"spares must be from 0 to {MOST_SPARES}, not {spares}")
+    if import_limit is not None:
+        if isinstance(import_limit, bool) or not isinstance(import_limit, int | float):
+            raise TypeError(f"import_limit must be a number of seconds, not {type(import_limit).__name__}")
+        if not import_limit > 0:
+            raise ValueError(f"import_limit must be more than 0 seconds, not {import_limit}")
 
 
 def _target(package: object) -> str:

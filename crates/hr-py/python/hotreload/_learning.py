@@ -24,7 +24,7 @@ class Learning:
         """Names of the modules, in the order in which their imports ended, without the project's own."""
         # Importing moves a module to the end of `sys.modules` when it is done. What a program removes there only hides
         # as many of the oldest.
-        new = list(islice(reversed(sys.modules.copy()), max(0, len(sys.modules) - self._known)))
+        new = _newest(max(0, len(sys.modules) - self._known))
         return [name for name in reversed(new) if self._can_be_preloaded(name, sys.modules.get(name))][:MOST]
 
     def _can_be_preloaded(self, name: object, module: ModuleType | None) -> bool:
@@ -35,3 +35,12 @@ class Learning:
         if spec is None or spec.loader is None or spec.name != name:
             return False
         return not (isinstance(spec.origin, str) and spec.has_location and self._is_first_party(spec.origin))
+
+
+def _newest(count: int) -> list[str]:
+    """The last names in ``sys.modules``, the newest first."""
+    # A copy would hold each module, and so write to it, and the kernel would copy the memory of them all.
+    try:
+        return list(islice(reversed(sys.modules), count))
+    except RuntimeError:  # it has just become longer: another thread imports
+        return list(islice(reversed(sys.modules.copy()), count))

@@ -6,7 +6,6 @@ from typing import Any, NoReturn
 from hotreload._events import BuildEvent
 
 __version__: str
-IMPORT_LIMIT: float
 """How many seconds the import of one module may take unless the user says otherwise."""
 
 PayloadParts = tuple[list[int], bytes | None, int | None]
@@ -90,7 +89,7 @@ class Supervisor:
         is_path: bool,
         ignored_modules: list[str],
         preload: list[str],
-        import_limit: float,
+        import_limit: float | None,
         executable: str,
         options: list[str],
         version: tuple[int, int],
@@ -101,7 +100,7 @@ class Supervisor:
         builtins: list[str],
         environment: dict[bytes, bytes],
         package_directory: str,
-        spares: int,
+        spares: int | None,
         on_event: Callable[[BuildEvent], object] | None,
     ) -> State: ...
     def exec(

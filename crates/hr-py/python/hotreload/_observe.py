@@ -19,28 +19,44 @@ _OF_THE_C_LIBRARY = 0b11 << 31
 
 
 def main(kind: str, entry: str, report: str) -> None:
-    """Import the program ``entry``, a ``script`` or a ``module``, and write what can be seen then to ``report``."""
+    """Import the program ``entry`` and write what can be seen then to ``report``.
+
+    It is a ``script``, a ``module``, or a ``package`` whose ``__main__`` is the program.
+    """
     end = load(kind, entry)
+    programs = set(sys.modules)
     observation = observe()
     observation["outcome"] = {"imports": end}
     import json
 
     with open(report, "w", encoding="utf-8", errors="replace") as file:
         file.write(json.dumps(observation, ensure_ascii=False))
+    for name in set(sys.modules) - programs:
+        sys.modules.pop(name, None)  # a run tells what it has loaded, and the next template loads that
 
 
 def load(kind: str, entry: str) -> str:
     """Import a module, or execute a script under another name than ``__main__``. Returns how that ended."""
     try:
         if kind == "script":
-            import runpy
-
-            runpy.run_path(entry, run_name="__mp_main__")  # as `multiprocessing` does in a new process
+            _execute(entry, None)
         else:
             __import__(entry)
+        if kind == "package":
+            _execute(f"{sys.modules[entry].__path__[0]}/__main__.py", entry)
     except BaseException as error:
         return f"raised {type(error).__qualname__}: {error}".rstrip(": ")
     return "done"
+
+
+def _execute(path: str, package: str | None) -> None:
+    """Execute a program's file under the name that `multiprocessing` gives it in its processes."""
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec", dont_inherit=True)
+    sys.modules["__mp_main__"] = program = type(sys)("__mp_main__")
+    program.__file__ = path
+    program.__package__ = package
+    exec(code, vars(program))  # noqa: S102 - it is what the user has asked for
 
 
 def observe() -> dict[str, dict[str, str]]:

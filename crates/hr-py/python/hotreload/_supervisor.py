@@ -48,8 +48,8 @@ class Wishes:
 
     ignored_modules: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
-    import_limit: float = _native.IMPORT_LIMIT
-    spares: int = 1
+    import_limit: float | None = None
+    spares: int | None = None
     on_event: Callable[[BuildEvent], object] | None = None
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hotreload import _bytecode, _native, _run
 from hotreload._call import pickler
-from hotreload._effects import EnvironmentReads, ImportEffects
+from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
 from hotreload._learning import Learning
 from hotreload._reads import FileReads, ModuleLookups, Stamp
 
@@ -148,15 +148,23 @@ class Template:
         self._guard = FirstPartyGuard(FirstParty([], []), [], [], self._lookups)
         self._effects = ImportEffects()
         self._reads = EnvironmentReads()
+        self._writes = EnvironmentWrites()
         self._files = FileReads()
         self._profile: ImportProfile | None = None
         self._seeded = False
 
     def prepare(
-        self, argv: list[str], sys_path: list[str], paths: list[str], modules: list[str], profile: bool
+        self,
+        argv: list[str],
+        sys_path: list[str],
+        paths: list[str],
+        modules: list[str],
+        profile: bool,
+        writes: list[tuple[str, str | None, bool, str]],
     ) -> None:
         """Search ``sys_path`` from now on, and keep first-party modules out. Measure imports if ``profile`` is true."""
         sys.argv[:] = argv
+        self._writes = EnvironmentWrites(writes)
         self._effects.begin(sys_path)
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
@@ -180,8 +188,15 @@ class Template:
             if top not in self._at_startup and top != __package__ and self._guard.would_refuse(top):
                 del sys.modules[name]
 
-    def import_module(self, name: str) -> Imported:
-        """Import ``name``."""
+    def import_module(self, name: str, written: int) -> Imported:
+        """Import ``name`` in the environment that ``written`` writes of the project have made."""
+        with self._writes.carried_out(written):
+            outcome = self._import(name)
+            if undecided := self._writes.undecided(self._reads.latest()):
+                return Imported("environment", *undecided, left_traces=True)
+        return outcome
+
+    def _import(self, name: str) -> Imported:
         # What was loaded before is shared with the fallback. Collections that walked through it would copy it all.
         gc.freeze()
         before = set(sys.modules)
@@ -304,6 +319,9 @@ def main(at_startup: frozenset[str]) -> Any:
 
     ``at_startup`` names the modules that the interpreter had loaded before anything of this package.
     """
+    # The interpreter may be one that this package is not installed for; then what it needs is not either.
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     with contextlib.suppress(ImportError):
         pickler()  # what every run would have to import to send its result
+    del sys.path[-1]
     _native.serve(int(sys.argv[-1]), Template(at_startup))

@@ -110,9 +110,10 @@ class User:
         return subprocess.CompletedProcess(child.args, child.returncode, stdout, stderr)
 
     def run_hr(self, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of `hr` in the project, for the interpreter of the environment."""
+        """Run a command of `hr` in the project, for the environment's interpreter unless the arguments name another."""
+        interpreter = () if "--python" in arguments else ("--python", str(self.environment.python))
         child = subprocess.Popen(
-            [self.environment.folder / "bin" / "hr", command, "--python", self.environment.python, *arguments],
+            [self.environment.folder / "bin" / "hr", command, *interpreter, *arguments],
             cwd=self.place.project,
             env={**self.variables(), **variables},
             stdin=subprocess.PIPE,

@@ -76,14 +76,21 @@ fn bring_in(excluded: &Excluded) -> Option<Advice> {
             "It cannot be imported by itself. If it needs configuration that your program makes before, `import \
              {module}` inside the function that uses it, so that only runs that get there pay."
         ),
+        AttemptEnd::Failed(ImportFailure::Environment { variable, place }) => format!(
+            "If {place} can set {variable} to a constant, at the top of the module and under no condition, it can be in \
+             the template."
+        ),
         AttemptEnd::Failed(ImportFailure::Effects { .. }) => format!(
             "Importing it does more than import. If it has a setting that puts this off until it is used, it can be in \
-             the template; if you know that it does no harm in a fork, `preload = [\"{module}\"]` in `[tool.hotreload]`; else `import {module}` inside the function that uses it, so that only runs that get there \
-             pay."
+             the template; if you know that it does no harm in a fork, `preload = [\"{module}\"]` in \
+             `[tool.hotreload]`; else `import {module}` inside the function that uses it, so that only runs that get \
+             there pay."
         ),
-        AttemptEnd::Died(_) | AttemptEnd::TimedOut => {
-            format!("Find out why, with `python -X faulthandler -c 'import {module}'`.")
-        }
+        AttemptEnd::Died(_) => format!("Find out why, with `python -X faulthandler -c 'import {module}'`."),
+        AttemptEnd::TimedOut => format!(
+            "If it just takes long, give it longer: isolate_imports(…, import_limit=…). Else find out where it hangs, \
+             with `timeout --signal=ABRT 60 python -X faulthandler -c 'import {module}'`."
+        ),
     };
     let saves_micros = excluded.micros.unwrap_or_default();
     (saves_micros >= UNNOTICED || !matches!(end, AttemptEnd::Failed(_))).then(|| Advice {
@@ -91,7 +98,7 @@ fn bring_in(excluded: &Excluded) -> Option<Advice> {
         saves_micros,
         when: When::Run,
         what: format!(
-            "{module} is not in the template, since it {cause}: runs import it themselves ({file}:{line})"
+            "{module} is not in the template, since it {cause}; runs import it themselves ({file}:{line})"
         ),
         how,
     })

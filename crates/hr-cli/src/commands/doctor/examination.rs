@@ -40,6 +40,8 @@ pub(super) struct Examination {
     pub(super) excluded: Vec<Excluded>,
     /// What is planned only because a function might import it, the most expensive first.
     pub(super) lazy: Vec<Lazy>,
+    /// What is planned because a run has loaded it.
+    pub(super) learned: Vec<Learned>,
     pub(super) threads: Vec<Appeared>,
     pub(super) descriptors: Vec<Appeared>,
     pub(super) variables: Vec<Variable>,
@@ -106,6 +108,16 @@ pub(super) struct Lazy {
     pub(super) memory: i64,
 }
 
+/// A module that no import statement asks for, and that a run has loaded.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Learned {
+    pub(super) module: String,
+    /// Why the template does not have it, if it does not.
+    pub(super) excluded: Option<String>,
+    pub(super) micros: u64,
+    pub(super) memory: i64,
+}
+
 /// Something that was there after an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Appeared {
@@ -164,6 +176,7 @@ impl Examination {
             costs,
             excluded,
             lazy,
+            learned: learned(findings),
             threads: appeared(imports, |import| &import.threads),
             descriptors: appeared(imports, |import| &import.descriptors),
             variables,
@@ -295,6 +308,16 @@ fn lazy(findings: &Findings<'_>) -> Vec<Lazy> {
         .collect();
     lazy.sort_by_key(|lazy| std::cmp::Reverse(lazy.micros));
     lazy
+}
+
+fn learned(findings: &Findings<'_>) -> Vec<Learned> {
+    let learned = findings.state.learned.iter().map(|learned| {
+        let (micros, memory) = cost_of_planned(&learned.module, &findings.profile.imports);
+        Learned { module: learned.module.clone(), excluded: learned.excluded.clone(), micros, memory }
+    });
+    let mut learned: Vec<Learned> = learned.collect();
+    learned.sort_by_key(|learned| std::cmp::Reverse(learned.micros));
+    learned
 }
 
 fn appeared(imports: &[ProfiledImport], of: impl Fn(&ProfiledImport) -> &Vec<String>) -> Vec<Appeared> {

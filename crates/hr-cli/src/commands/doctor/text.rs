@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::advice::{Advice, When};
-use super::examination::{Appeared, Cost, Examination, Excluded, Lazy, Variable};
+use super::examination::{Appeared, Cost, Examination, Excluded, Lazy, Learned, Variable};
 
 /// How many packages are shown, if they are worth it.
 const SHOWN_PACKAGES: usize = 20;
@@ -17,6 +17,7 @@ pub(super) fn render(examination: &Examination) -> String {
     costs(&mut text, &examination.costs, examination.build.import_micros);
     excluded(&mut text, &examination.excluded);
     lazy(&mut text, &examination.lazy);
+    learned(&mut text, &examination.learned);
     appeared(&mut text, "Threads that imports have left", &examination.threads);
     appeared(&mut text, "Descriptors that imports have left open", &examination.descriptors);
     variables(&mut text, &examination.variables);
@@ -87,12 +88,34 @@ fn lazy(text: &mut String, lazy: &[Lazy]) {
         if let Some(more @ 1..) = lazy.places.checked_sub(1) {
             let _ = write!(text, " (+{more})");
         }
-        if lazy.micros == 0 {
-            text.push_str("  comes with others");
-        } else {
-            let _ = write!(text, "  {}, {}", duration(lazy.micros), bytes(lazy.memory));
-        }
+        cost(text, lazy.micros, lazy.memory);
     });
+}
+
+fn learned(text: &mut String, learned: &[Learned]) {
+    section(
+        text,
+        "Learned: loaded by earlier runs, though no import names them",
+        learned,
+        |text, learned| {
+            text.push_str(&learned.module);
+            match &learned.excluded {
+                Some(cause) => {
+                    let _ = write!(text, "  is not in the template, since it {cause}");
+                }
+                None => cost(text, learned.micros, learned.memory),
+            }
+        },
+    );
+}
+
+/// The cost of a planned module.
+fn cost(text: &mut String, micros: u64, memory: i64) {
+    if micros == 0 {
+        text.push_str("  comes with others");
+    } else {
+        let _ = write!(text, "  {}, {}", duration(micros), bytes(memory));
+    }
 }
 
 fn appeared(text: &mut String, title: &str, appeared: &[Appeared]) {

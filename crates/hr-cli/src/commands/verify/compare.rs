@@ -31,7 +31,9 @@ pub(super) fn compare(
     is_first_party: &dyn Fn(&str) -> bool,
 ) -> Vec<Difference> {
     let all = || fresh.iter().chain(runs);
-    let sections: BTreeSet<&String> = all().flat_map(|one| one.keys()).collect();
+    let mut sections: BTreeSet<&String> = all().flat_map(|one| one.keys()).collect();
+    // Of a process that has not lived to be looked at, nothing is known but how it ended.
+    sections.retain(|section| all().all(|one| one.contains_key(*section)));
     let mut differences = Vec::new();
     for section in sections {
         let names: BTreeSet<&String> =
@@ -121,6 +123,16 @@ mod tests {
 
     fn unexpected(section: &str, name: &str, values: [&str; 4]) -> bool {
         of(section, name, values).is_some_and(|difference| difference.reason.is_none())
+    }
+
+    #[test]
+    fn of_a_process_that_died_only_its_end_is_compared() {
+        let observation = |json: &str| -> Observation { serde_json::from_str(json).unwrap() };
+        let lived = r#"{"outcome": {"imports": "done"}, "limits": {"RLIMIT_CORE": "0"}}"#;
+        let died = r#"{"outcome": {"imports": "ended the process with exit code 1"}}"#;
+        let [fresh, runs] = [lived, died].map(|json| [observation(json), observation(json)]);
+        let differences = compare(&fresh, &runs, &|_| false);
+        assert_eq!(differences.iter().map(|one| one.section.as_str()).collect::<Vec<_>>(), ["outcome"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use hr_forkserver::above_streams;
 use hr_forkserver::protocol::{
     Call, ExitStatus, MainModule, Open, Outcome, Payload, ProcessContext, Target, TargetInterpreter,
+    TemplateState,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -28,6 +29,8 @@ const COLD: &str = include_str!("cold.py");
 pub(super) enum Entry {
     Script(String),
     Module(String),
+    /// A package whose `__main__` does nothing unless it is the program.
+    Package(String),
 }
 
 impl Entry {
@@ -35,6 +38,7 @@ impl Entry {
         match self {
             Self::Script(_) => "script",
             Self::Module(_) => "module",
+            Self::Package(_) => "package",
         }
     }
 
@@ -42,12 +46,12 @@ impl Entry {
     pub(super) fn directory(&self) -> Option<PathBuf> {
         match self {
             Self::Script(path) => Some(Path::new(path).canonicalize().ok()?.parent()?.to_owned()),
-            Self::Module(_) => None,
+            Self::Module(_) | Self::Package(_) => None,
         }
     }
 
     fn name(&self) -> &str {
-        let (Self::Script(name) | Self::Module(name)) = self;
+        let (Self::Script(name) | Self::Module(name) | Self::Package(name)) = self;
         name
     }
 }
@@ -83,12 +87,12 @@ fn cold_process(interpreter: &TargetInterpreter, entry: &Entry) -> anyhow::Resul
     report.read(end)
 }
 
-/// Two runs from the template of the program.
+/// Two runs from the template of the program, and that template.
 pub(super) fn warm(
     interpreter: TargetInterpreter,
     target: Target,
     entry: &Entry,
-) -> anyhow::Result<[Observation; 2]> {
+) -> anyhow::Result<([Observation; 2], TemplateState)> {
     let context = ProcessContext {
         argv: interpreter.argv.clone(),
         sys_path: interpreter.sys_path.clone(),
@@ -99,10 +103,10 @@ pub(super) fn warm(
     };
     // What it would say is of no interest here, and would be said of a project that works.
     let mut client = Client::start(Stdio::null())?;
-    client.open(Open::new(target, interpreter))?;
+    let state = client.open(Open::new(target, interpreter))?;
     let observations = [run(&mut client, &context, entry)?, run(&mut client, &context, entry)?];
     client.close();
-    Ok(observations)
+    Ok((observations, state))
 }
 
 fn run(client: &mut Client, context: &ProcessContext, entry: &Entry) -> anyhow::Result<Observation> {
@@ -129,7 +133,9 @@ fn null_streams() -> anyhow::Result<Vec<OwnedFd>> {
 fn main_module(entry: &Entry) -> MainModule {
     match entry {
         Entry::Script(path) => MainModule { spec_name: None, file: Some(path.into()) },
-        Entry::Module(name) => MainModule { spec_name: Some(name.clone()), file: None },
+        Entry::Module(name) | Entry::Package(name) => {
+            MainModule { spec_name: Some(name.clone()), file: None }
+        }
     }
 }
 

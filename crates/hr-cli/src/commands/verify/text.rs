@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::Lazy;
+use super::Ahead;
 use super::compare::Difference;
 
 /// How many names are shown of what has one reason.
@@ -16,7 +16,7 @@ pub(super) fn render(
     imports: &str,
     differences: &[Difference],
     expected: &[Difference],
-    lazy: &[Lazy],
+    ahead: &[Ahead],
 ) -> String {
     let mut text = String::new();
     if imports != "done" {
@@ -30,12 +30,15 @@ pub(super) fn render(
     for difference in differences {
         describe(&mut text, difference);
     }
-    if !differences.is_empty() && !lazy.is_empty() {
-        text.push_str("\nImported ahead only because a function may import them\n");
-        for Lazy { module, file, line } in lazy.iter().take(SHOWN) {
-            let _ = writeln!(text, "  {module}  {file}:{line}");
+    if !differences.is_empty() && !ahead.is_empty() {
+        text.push_str("\nImported ahead of need, which may explain it\n");
+        for Ahead { module, file, line } in ahead.iter().take(SHOWN) {
+            let _ = match (file, line) {
+                (Some(file), Some(line)) => writeln!(text, "  {module}  for a function: {file}:{line}"),
+                _ => writeln!(text, "  {module}  since an earlier run has loaded it"),
+            };
         }
-        if let Some(more @ 1..) = lazy.len().checked_sub(SHOWN) {
+        if let Some(more @ 1..) = ahead.len().checked_sub(SHOWN) {
             let _ = writeln!(text, "  … and {more} more; --format json has them all");
         }
     }

@@ -74,14 +74,15 @@ impl Memory {
     }
 }
 
-/// Whether a failure would repeat itself and costs something: what is not found costs nothing, and whether first-party
-/// code is reached depends on that code.
+/// Whether a failure would repeat itself and costs something: what is not found costs nothing, and what first-party
+/// code has to do with it depends on that code.
 fn is_repeatable(cause: &Cause) -> bool {
     match cause {
         Cause::Died(_) | Cause::TimedOut(_) => true,
-        Cause::Failed(failure) => {
-            !matches!(failure, ImportFailure::NotFound | ImportFailure::FirstParty { .. })
-        }
+        Cause::Failed(failure) => !matches!(
+            failure,
+            ImportFailure::NotFound | ImportFailure::FirstParty { .. } | ImportFailure::Environment { .. }
+        ),
     }
 }
 
