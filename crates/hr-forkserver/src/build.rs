@@ -114,6 +114,8 @@ pub struct Build {
     waiting: Waiting,
     /// Whether imports have left threads in the current process.
     has_threads: bool,
+    /// What the current process has consumed, once its successor is all that is missing.
+    settled: Option<Loaded>,
     tries_left: u32,
     started: Instant,
     began: SystemTime,
@@ -145,6 +147,7 @@ impl Build {
             fallback: None,
             waiting: Waiting::Boot,
             has_threads: false,
+            settled: None,
             tries_left: TRIES,
             started: Instant::now(),
             began: SystemTime::now(),
@@ -228,7 +231,6 @@ impl Build {
                 tree.tell(self.current, &import);
                 self.waiting = Waiting::Import { since: Instant::now() };
             }
-            Step::Finished if self.has_threads => return self.fork(tree, Role::Successor),
             Step::Finished => {
                 tree.tell(self.current, &Command::Settle);
                 self.waiting = Waiting::Settle;
@@ -263,6 +265,9 @@ impl Build {
                 tree.retire(self.current);
                 self.current = snapshot;
                 self.has_threads = false;
+                if let Some(loaded) = self.settled.take() {
+                    return self.finished(tree, loaded);
+                }
             }
         }
         self.advance(tree)
@@ -303,7 +308,16 @@ impl Build {
         self.transaction.failed(cause, left_traces)
     }
 
-    fn settled(&mut self, tree: &mut SnapshotTree, mut loaded: Loaded) -> Progress {
+    fn settled(&mut self, tree: &mut SnapshotTree, loaded: Loaded) -> Progress {
+        if self.has_threads {
+            // Only now: collecting garbage would have copied the heap.
+            self.settled = Some(loaded);
+            return self.fork(tree, Role::Successor);
+        }
+        self.finished(tree, loaded)
+    }
+
+    fn finished(&mut self, tree: &mut SnapshotTree, mut loaded: Loaded) -> Progress {
         if let Some(fallback) = self.fallback.take() {
             tree.retire(fallback);
         }
