@@ -123,7 +123,7 @@ def test_it_says_what_would_help(user: User) -> None:
     assert advice["threaded"]["when"] == "run"
     assert "app/main.py:2" in advice["threaded"]["what"]
     assert advice["seldom"]["when"] == "build"
-    assert 'ignored_modules=["seldom"]' in advice["seldom"]["how"]
+    assert 'exclude = ["seldom"]' in advice["seldom"]["how"]
     assert "not installed" in advice["library_that_nobody_has"]["what"]
     assert [one["module"] for one in examination["lazy"]] == ["seldom"]
 

@@ -139,7 +139,7 @@ fn rarely_needed(build: &Build, costs: &[Cost], findings: &Findings<'_>) -> Vec<
                 if lazily { ", inside a function" } else { "" }
             ),
             how: format!(
-                "If few runs get there, {}leave it out: isolate_imports(…, ignored_modules=[\"{package}\"]).",
+                "If few runs get there, {}leave it out: `exclude = [\"{package}\"]` in `[tool.hotreload]`.",
                 if lazily { "" } else { "import it inside the function that uses it and " }
             ),
         });
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(advice.len(), 1);
         assert_eq!((advice[0].saves_micros, advice[0].when), (800_000, When::Build));
         assert!(advice[0].what.contains("89 %") && advice[0].what.contains("report.py"), "{advice:?}");
-        assert!(advice[0].how.contains("ignored_modules=[\"library\"]"));
+        assert!(advice[0].how.contains("exclude = [\"library\"]"));
         let eager = for_places(&[("report.py", How::Eager)]);
         assert!(eager[0].how.contains("import it inside the function"), "{eager:?}");
         assert_eq!(for_places(&[("report.py", How::Lazy), ("web.py", How::Lazy)]), []);
