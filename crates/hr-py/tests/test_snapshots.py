@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from harness.user import Session, User
 
 
+CLOCK_TICK = 0.03
+"""Seconds by which a file's time may lie behind the clock, with room to spare."""
+
+
 class Libraries:
     """Installed libraries that keep a record of their imports."""
 
@@ -25,6 +29,9 @@ class Libraries:
         """Write the library `name`, with more lines of `text`."""
         file = self.user.environment.site_packages / f"{name}.py"
         file.write_text(f"with open({str(self.record)!r}, 'a') as record:\n    print({name!r}, file=record)\n{text}")
+        # Until the file's time tells that it is not being written any more: before that, no template relies on it.
+        while time.time() - file.stat().st_ctime < CLOCK_TICK:
+            time.sleep(CLOCK_TICK / 10)
         return file
 
     def imported(self) -> list[str]:

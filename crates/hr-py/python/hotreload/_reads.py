@@ -57,9 +57,18 @@ class FileReads:
         return {path: stamp for path, stamp in self._files.items() if path not in self._written}
 
     def listings(self) -> list[tuple[str, bool, list[str] | None]]:
-        """The directories that were listed, whether only distributions were looked for, and what was found."""
-        changed = {os.path.dirname(path) for path in self._written}
-        return [(path, only, names) for (path, only), names in self._listings.items() if path not in changed]
+        """The directories that were listed, whether only distributions were looked for, and what was found.
+
+        What the imports have added or removed themselves counts as found in its present state.
+        """
+        own: dict[str, set[str]] = {}
+        for path in self._written:
+            directory, name = os.path.split(path)
+            own.setdefault(directory, set()).add(name)
+        return [
+            (path, only, names if names is None else _with_own(path, only, names, own.get(path, set())))
+            for (path, only), names in self._listings.items()
+        ]
 
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
         if not self._active:
@@ -133,6 +142,13 @@ def stamp_of(path: str) -> Stamp | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+
+
+def _with_own(directory: str, only_distributions: bool, names: list[str], own: set[str]) -> list[str]:
+    if not own:
+        return names
+    now = own.intersection(_names(directory, only_distributions) or ())
+    return sorted(now.union(names) - (own - now))
 
 
 def _names(directory: str, only_distributions: bool) -> list[str] | None:
