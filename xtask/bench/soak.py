@@ -3,6 +3,7 @@
 Usage: soak.py RUNS. Measured are this process, the supervisor and the template, after every tenth part of the runs.
 """
 
+import gc
 import os
 import sys
 import tempfile
@@ -109,6 +110,7 @@ def soak(environment: hotreload.IsolatedEnvironment, runs: int) -> int:
     for part in range(1, PARTS + 1):
         run(environment, runs // PARTS)
         count = settled_count(pids["supervisor"], processes - 1) + 1
+        gc.collect()  # exceptions and the frames they hold wait for it
         held = {name: look(pid) for name, pid in pids.items()}
         seen.append((count, held))
         cells = [f"{process.descriptors}, {process.private_kb}" for process in held.values()]
