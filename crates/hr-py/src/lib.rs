@@ -6,6 +6,7 @@
 //!
 //! One shared object serves every CPython from 3.10 on (`abi3`).
 
+mod audit;
 mod client;
 mod context;
 mod events;
@@ -24,6 +25,7 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(interpreter::serve, module)?)?;
+    module.add_class::<audit::AuditFilter>()?;
     module.add_class::<client::Supervisor>()?;
     module.add_class::<records::State>()?;
     module.add_class::<records::Update>()?;

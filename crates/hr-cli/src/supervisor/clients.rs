@@ -58,6 +58,8 @@ pub(crate) struct PendingRun {
     call: Arc<Call>,
     descriptors: Arc<[OwnedFd]>,
     answer: Answer,
+    /// The scan it waits for.
+    scan: u64,
     tries_left: u32,
     since: Instant,
 }
@@ -117,7 +119,9 @@ impl Supervisor {
             return self.answers.send(answer, &invalid("the call came without its descriptors"));
         }
         let (call, descriptors) = (Arc::new(call), descriptors.into());
-        self.pending.push(PendingRun { call, descriptors, answer, tries_left: TRIES, since: Instant::now() });
+        let scan = self.refresh.scan_to_wait_for();
+        let since = Instant::now();
+        self.pending.push(PendingRun { call, descriptors, answer, scan, tries_left: TRIES, since });
         self.start_pending();
     }
 
@@ -127,7 +131,10 @@ impl Supervisor {
             return;
         }
         for pending in std::mem::take(&mut self.pending) {
-            let Some(template) = self.refresh.valid_template(&self.tree, &pending.call.context) else {
+            let scanned = self.refresh.has_scanned(pending.scan);
+            let template =
+                scanned.then(|| self.refresh.valid_template(&self.tree, &pending.call.context)).flatten();
+            let Some(template) = template else {
                 self.pending.push(pending);
                 continue;
             };

@@ -75,6 +75,9 @@ pub(crate) struct Refresh {
     work: Work,
     renewal: Renewal,
     queue: VecDeque<Purpose>,
+    /// How many scans have begun, and how many of them have ended.
+    scans_begun: u64,
+    scans_ended: u64,
     /// The last words of the interpreter while it is being built.
     output: Vec<u8>,
     watch: Watch,
@@ -93,6 +96,8 @@ impl Refresh {
             work: Work::Idle,
             renewal: Renewal::Idle,
             queue: VecDeque::new(),
+            scans_begun: 0,
+            scans_ended: 0,
             output: Vec::new(),
         }
     }
@@ -100,6 +105,18 @@ impl Refresh {
     /// Whether there is a project.
     pub(crate) fn is_open(&self) -> bool {
         self.project.is_some()
+    }
+
+    /// The scan that a run must wait for which is asked for now: the source may have been edited since the last one, and
+    /// what the project writes to the environment decides what its template may hold.
+    pub(crate) fn scan_to_wait_for(&self) -> u64 {
+        let current = self.project.as_ref().is_some_and(|project| project.scans.is_current());
+        if current { 0 } else { self.scans_begun + 1 }
+    }
+
+    /// Whether that scan is there.
+    pub(crate) fn has_scanned(&self, scan: u64) -> bool {
+        scan <= self.scans_ended
     }
 
     /// The snapshot that a run with `context` may be forked from at this moment, if there is one.
@@ -184,6 +201,7 @@ impl Refresh {
         match Opened::new(open, &self.watch) {
             Ok(opened) => {
                 self.project = Some(opened);
+                self.scans_begun += 1;
                 self.work = Work::Scanning(Purpose::Open(answer));
                 Vec::new()
             }
@@ -220,6 +238,7 @@ impl Refresh {
         self.aim(tree, &purpose);
         if let Some(project) = &self.project {
             project.scans.request();
+            self.scans_begun += 1;
             self.work = Work::Scanning(purpose);
             return Vec::new();
         }
@@ -248,6 +267,8 @@ impl Refresh {
         let Work::Scanning(purpose) = std::mem::replace(&mut self.work, Work::Idle) else {
             return Vec::new();
         };
+        // There is one at a time.
+        self.scans_ended = self.scans_begun;
         let in_use: Vec<_> = self.constructions().filter_map(Construction::base).collect();
         let Some(project) = &mut self.project else { return Vec::new() };
         project.scanned(scan);
@@ -264,7 +285,13 @@ impl Refresh {
             self.renewal = Renewal::Idle;
         }
         let best = self.snapshots.best_in(tree, context);
-        match decide::now(best.map(|best| self.appraise(best))) {
+        let appraised = best.map(|best| self.appraise(best));
+        let decision = match purpose {
+            // What it lacks, the run loads itself.
+            Purpose::Revive(_) if best.is_some() => Decision::Keep,
+            _ => decide::now(appraised),
+        };
+        match decision {
             Decision::Keep => self.finish(tree, purpose, &change, false),
             Decision::Layer => self.build(tree, Site { context, base: best }, purpose, change),
             Decision::Boot => self.build(tree, Site { context, base: None }, purpose, change),

@@ -136,6 +136,11 @@ impl ScanThread {
         }
     }
 
+    /// Whether another scan would find what the last one has found, as far as is known without one.
+    pub(crate) fn is_current(&self) -> bool {
+        self.last.borrow_mut().is_current()
+    }
+
     /// What is remembered of the project.
     pub(crate) fn memory(&self) -> Memory {
         self.store.as_ref().map(Store::load).unwrap_or_default()

@@ -64,6 +64,13 @@ impl LastScan {
         holds
     }
 
+    /// Whether nothing has happened to what decided the scan. Nobody asks for it.
+    pub(crate) fn is_current(&mut self) -> bool {
+        let (asked, holds) = (self.asked, self.still_holds());
+        self.asked = asked;
+        holds
+    }
+
     /// Takes in a scan, and what decided it.
     pub(crate) fn replace(&mut self, scan: Scan, consulted: Consulted) {
         let names = |paths: Vec<PathBuf>| -> BTreeSet<Name> {

@@ -6,11 +6,14 @@ configuration file that is edited, a plug-in that is installed, an accelerator t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder
 from typing import Any, TypeAlias
+
+from hotreload import _native
 
 Stamp: TypeAlias = tuple[int, int, int, int, int]
 """Size, time of modification and of change in nanoseconds, inode, device."""
@@ -34,7 +37,7 @@ class FileReads:
     """
 
     def __init__(self) -> None:
-        self._active = False
+        self._filter = _native.AuditFilter(["open", "os.listdir", "os.scandir", *_CHANGES], self._hear)
         self._hooked = False
         self._files: dict[str, Stamp | None] = {}
         self._listings: dict[tuple[str, bool], list[str] | None] = {}
@@ -43,14 +46,14 @@ class FileReads:
     def record(self) -> None:
         """Watch from now on."""
         if not self._hooked:
-            # A hook stays for ever; it costs a run one test of an attribute for each event.
-            sys.addaudithook(self._hear)
+            # A hook stays for ever; it costs a run a native call for each event.
+            sys.addaudithook(self._filter)
             self._hooked = True
-        self._active = True
+        self._filter.listen(True)
 
     def rest(self) -> None:
         """Watch no longer."""
-        self._active = False
+        self._filter.listen(False)
 
     def files(self) -> dict[str, Stamp | None]:
         """The files that were opened, or not found, and their state at that moment."""
@@ -71,20 +74,15 @@ class FileReads:
         ]
 
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
-        if not self._active:
-            return
-        self._active = False  # looking closer makes events, too
-        try:
+        # Whatever is wrong with it, the import is told so in a moment.
+        with contextlib.suppress(OSError, ValueError, TypeError, IndexError):
             if event == "open":
                 self._opened(*args)
-            elif event in {"os.listdir", "os.scandir"}:
-                self._listed(args[0], sys._getframe(1).f_code)
             elif event in _CHANGES:
                 self._written.update(_path(args[_CHANGES[event]]))
-        except (OSError, ValueError, TypeError, IndexError):
-            pass  # whatever is wrong with it, the import is told so in a moment
-        finally:
-            self._active = True
+            else:
+                # The frames are those of this method, and of whoever lists.
+                self._listed(args[0], sys._getframe(1).f_code)
 
     def _opened(self, file: object, mode: str | None, flags: int) -> None:
         for path in _path(file):

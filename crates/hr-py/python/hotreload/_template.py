@@ -44,17 +44,31 @@ class FirstParty:
         # Longest first: the first match is the most specific one.
         self._places = sorted(self._ours | others, key=len, reverse=True)
         self._beginnings = tuple(self._ours)
+        self._real_directories: dict[str, str] = {}
 
     def holds(self, file: str) -> bool:
         """Whether ``file`` is first-party."""
         if not file.startswith(self._beginnings):
-            file = os.path.realpath(file)
+            file = self._real(file)
             if not file.startswith(self._beginnings):
                 return False
         for place in self._places:
             if file == place or file.startswith(place + os.sep):
                 return place in self._ours
         return False
+
+    def _real(self, file: str) -> str:
+        """``file`` without symbolic links. Directories are looked at once: a template asks thousands of times."""
+        directory, name = os.path.split(file)
+        real = self._real_directories.get(directory)
+        if real is None:
+            real = self._real_directories[directory] = os.path.realpath(directory)
+        file = os.path.join(real, name)
+        return os.path.realpath(file) if os.path.islink(file) else file
+
+    def forget(self) -> None:
+        """Look at directories anew: from here on time may pass."""
+        self._real_directories.clear()
 
     def top_level_names(self, sys_path: Iterable[str]) -> set[str]:
         """Names that a search of ``sys_path`` might find in a first-party directory."""
@@ -152,6 +166,7 @@ class Template:
         self._files = FileReads()
         self._profile: ImportProfile | None = None
         self._seeded = False
+        self._settled = False
 
     def prepare(  # noqa: PLR0917 - the fields of one message
         self,
@@ -232,8 +247,12 @@ class Template:
         if self._profile is not None:
             self._profile.end()
         self._effects.settle()
+        self._guard.first_party.forget()
         self._forget_directories()
-        gc.unfreeze()
+        if not self._settled:
+            # What a layer stands on was collected when it settled, and looking through it again would copy it all.
+            gc.unfreeze()
+            self._settled = True
         gc.collect()
         gc.freeze()
         modules = {file for module in list(sys.modules.values()) for file in _files_of(module)}
