@@ -218,11 +218,15 @@ pub(crate) fn holds_python(directory: &Path) -> bool {
     directory.is_dir() && search(directory, 0)
 }
 
-/// Packages and modules directly in a source root.
-pub(crate) fn top_level_names(root: &Path) -> Vec<String> {
+/// Packages and modules directly in a source root. A directory that holds packages and is none itself, nor one of
+/// `roots`, is a namespace package.
+pub(crate) fn top_level_names(root: &Path, roots: &[PathBuf]) -> Vec<String> {
+    let is_package = |directory: &PathBuf| directory.join("__init__.py").is_file();
+    let is_namespace =
+        |directory: &PathBuf| !roots.contains(directory) && subdirectories(directory).iter().any(is_package);
     let mut names: Vec<String> = subdirectories(root)
         .into_iter()
-        .filter(|directory| directory.join("__init__.py").is_file())
+        .filter(|directory| is_package(directory) || is_namespace(directory))
         .filter_map(|directory| directory.file_name().map(|name| name.to_string_lossy().into_owned()))
         .collect();
     for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {

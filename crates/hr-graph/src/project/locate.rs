@@ -133,8 +133,11 @@ impl Project {
             .map(Seed::Tree)
             .collect();
         let mut project = Self::assemble(root.to_owned(), roots, Entry::All, seeds, interpreter);
-        let mut packages: Vec<String> =
-            project.source_roots.iter().flat_map(|root| layout::top_level_names(root)).collect();
+        let mut packages: Vec<String> = project
+            .source_roots
+            .iter()
+            .flat_map(|root| layout::top_level_names(root, &project.source_roots))
+            .collect();
         packages.retain(|name| is_identifier(name));
         packages.sort();
         packages.dedup();

@@ -28,6 +28,20 @@ fn a_missing_package_says_where_it_was_looked_for() {
 }
 
 #[test]
+fn a_project_names_its_packages_those_without_an_init_included() {
+    let tree = Tree::new(&[
+        ("pyproject.toml", "[project]\nname = 'shop'"),
+        ("src/shop/__init__.py", ""),
+        ("src/company/plugin/__init__.py", "import requests"),
+        ("src/data/table.csv", ""),
+        ("tool.py", ""),
+    ]);
+    let interpreter = tree.interpreter(&["."]);
+    let project = Project::locate(&Target::Path(tree.root().clone()), &interpreter).unwrap();
+    assert_eq!(project.packages(), ["company", "shop", "tool"]);
+}
+
+#[test]
 fn a_script_is_scanned_with_what_it_reaches_and_nothing_else() {
     let tree = Tree::new(&[
         ("my-script.py", "import near\nimport numpy\n"),
