@@ -143,7 +143,7 @@ pub enum Report {
 /// What a snapshot has consumed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
-    /// Files of all loaded modules.
+    /// Files of all loaded modules, less those that what it was forked from has told of when it settled.
     pub files: Vec<OsString>,
     /// Top-level modules and packages, and the file each was found as. Without those that the interpreter loads at
     /// startup or has built in.

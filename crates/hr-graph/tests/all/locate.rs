@@ -37,7 +37,7 @@ fn a_project_names_its_packages_those_without_an_init_included() {
         ("tool.py", ""),
     ]);
     let interpreter = tree.interpreter(&["."]);
-    let project = Project::locate(&Target::Path(tree.root().clone()), &interpreter).unwrap();
+    let project = Project::locate(&Target::Path(tree.root()), &interpreter).unwrap();
     assert_eq!(project.packages(), ["company", "shop", "tool"]);
 }
 

@@ -166,7 +166,8 @@ class Template:
         self._files = FileReads()
         self._profile: ImportProfile | None = None
         self._seeded = False
-        self._settled = False
+        self._told: set[str] = set()
+        """Names of the modules that were loaded when this process, or what it was forked from, settled."""
 
     def prepare(  # noqa: PLR0917 - the fields of one message
         self,
@@ -243,24 +244,28 @@ class Template:
         return [name for name in names if any(map(holds, _files_of(sys.modules.get(name))))]
 
     def settle(self) -> Loaded:
-        """Imports are over: share the heap with what is forked from here. Returns what they have consumed."""
+        """Imports are over: share the heap with what is forked from here.
+
+        Returns what they have consumed since the last time.
+        """
         if self._profile is not None:
             self._profile.end()
         self._effects.settle()
         self._guard.first_party.forget()
         self._forget_directories()
-        if not self._settled:
-            # What a layer stands on was collected when it settled, and looking through it again would copy it all.
-            gc.unfreeze()
-            self._settled = True
+        # What earlier imports have left is frozen. Looking through it again would copy it from the fallback, and finds
+        # nothing: the collector has come by while they ran.
         gc.collect()
         gc.freeze()
-        modules = {file for module in list(sys.modules.values()) for file in _files_of(module)}
+        # What a layer stands on has told of the rest. To look at a module is to copy its page.
+        new = [name for name in list(sys.modules) if name not in self._told]
+        self._told.update(new)
+        modules = {file for name in new for file in _files_of(sys.modules.get(name))}
         modules.update(self._lookups.broken_files())
         opened = dict.fromkeys(self._lookups.absent_files()) | self._files.files()
         return Loaded(
             files=sorted(modules),
-            names=self._top_level(),
+            names=self._top_level(new),
             absent=self._lookups.absent(self._guard.finds),
             variables=self._reads.names(),
             opened=[(path, stamp) for path, stamp in sorted(opened.items()) if path not in modules],
@@ -268,8 +273,8 @@ class Template:
             profile=self._profile.report() if self._profile else None,
         )
 
-    def _top_level(self) -> list[tuple[str, str]]:
-        names = [name for name in list(sys.modules) if "." not in name and name not in self._at_startup]
+    def _top_level(self, new: list[str]) -> list[tuple[str, str]]:
+        names = [name for name in new if "." not in name and name not in self._at_startup]
         return [(name, file) for name in names for file in _files_of(sys.modules.get(name))]
 
     def _forget_directories(self) -> None:
