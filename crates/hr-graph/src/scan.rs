@@ -200,6 +200,8 @@ impl Scanner {
         self.known = now;
         self.consulted = finder.consulted();
         self.consulted.files.extend(others);
+        self.consulted.directories.push(self.project.root().to_owned());
+        self.consulted.files.extend(self.project.settings_file());
         graph
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::rc::Rc;
 use std::time::Duration;
 
 use hr_forkserver::protocol::{
@@ -10,6 +9,7 @@ use hr_forkserver::protocol::{
     TemplateState,
 };
 use hr_forkserver::transaction::Cause;
+use hr_graph::covers;
 
 use super::memory::{Memory, Surroundings};
 use super::scan::{AskedBy, Scan, ScanThread, Wanted};
@@ -25,7 +25,7 @@ pub(crate) struct Opened {
     /// What the last scan has found, and what was learned.
     wanted: Vec<Wanted>,
     /// In which modules are imported now.
-    surroundings: Rc<Surroundings>,
+    surroundings: Surroundings,
 }
 
 impl Opened {
@@ -39,10 +39,7 @@ impl Opened {
             scans,
             scan: Scan::default(),
             wanted: Vec::new(),
-            surroundings: Rc::new(Surroundings::of(
-                &open.interpreter,
-                open.import_limit.unwrap_or(Open::IMPORT_LIMIT),
-            )),
+            surroundings: Surroundings::default(),
         })
     }
 
@@ -72,7 +69,7 @@ impl Opened {
 
     /// Takes note of what is installed, and of the environment, for imports by `interpreter`.
     pub(crate) fn look_around(&mut self, interpreter: &TargetInterpreter) {
-        self.surroundings = Rc::new(Surroundings::of(interpreter, self.import_limit()));
+        self.surroundings = Surroundings::of(interpreter, self.import_limit(), self.forced());
     }
 
     /// What is asked of a snapshot.
@@ -123,13 +120,12 @@ impl Opened {
         let mut worth = Vec::new();
         for module in modules {
             let circumstances = self.surroundings.of_module(&module);
-            let forced = self.open.preload.contains(&module);
             match self.memory.failure(&module, circumstances) {
-                Some(failure) if !forced => {
+                Some(failure) => {
                     let cause = format!("{} (it has before, and nothing has changed)", failure.cause);
                     known.push(Excluded { module, cause, circumstances });
                 }
-                _ => worth.push(module),
+                None => worth.push(module),
             }
         }
         (worth, known)
@@ -155,12 +151,8 @@ impl Opened {
 
     /// Takes note of modules that a run has loaded itself. They are planned from the next scan on.
     pub(crate) fn learn(&mut self, mut modules: Vec<String>) {
-        let is_below = |module: &str, package: &str| {
-            module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
         modules.retain(|module| {
-            !self.open.ignored_modules.iter().any(|ignored| is_below(module, ignored))
-                && !self.scan.settings.excludes(module)
+            !covers(&self.open.ignored_modules, module) && !self.scan.settings.excludes(module)
         });
         if self.memory.learn(modules) {
             self.scans.remember(&self.memory);

@@ -241,7 +241,7 @@ impl Snapshots {
         }
         let mut listings = Listings::default();
         listings.add(listed);
-        let node = Node {
+        let mut node = Node {
             parent,
             context,
             modules,
@@ -258,7 +258,6 @@ impl Snapshots {
             profile,
             fit: Fit::default(),
         };
-        let mut node = node;
         node.depend(demand, &self.watch);
         self.nodes.insert(snapshot, node);
         self.rate(demand);

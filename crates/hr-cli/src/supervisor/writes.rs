@@ -74,8 +74,9 @@ impl Dependence {
     /// Whether `modules` would find the same now, those that are still asked for.
     pub(crate) fn holds(&self, modules: &[String], read: &BTreeSet<OsString>, demand: Demand<'_>) -> bool {
         let now = Self::new(modules, read, demand);
-        let asked_for = |module: &&String| demand.modules.iter().any(|wanted| wanted.module == **module);
-        modules.iter().filter(asked_for).all(|module| now.found.get(module) == self.found.get(module))
+        let differ = |module: &&String| now.found.get(*module) != self.found.get(*module);
+        let mut differing = now.found.keys().chain(self.found.keys()).filter(differ);
+        !differing.any(|module| demand.modules.iter().any(|wanted| wanted.module == *module))
     }
 
     /// The files that hold what was found.

@@ -12,8 +12,7 @@ use crate::graph::Problem;
 use crate::interpreter::Interpreter;
 
 pub(crate) use layout::is_project_directory;
-pub(crate) use settings::covers;
-pub use settings::{Preload, Settings};
+pub use settings::{Preload, Settings, covers};
 
 /// What a user names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +142,11 @@ impl Project {
     /// What it says of itself in `[tool.hotreload]` of its `pyproject.toml`: as of when it was found, or of the last scan.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The file that may hold settings, if there is one.
+    pub(crate) fn settings_file(&self) -> Option<PathBuf> {
+        Some(self.root.join(settings::FILE)).filter(|file| file.is_file())
     }
 
     pub(crate) fn settings_problems(&self) -> &[Problem] {

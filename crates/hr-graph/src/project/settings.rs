@@ -12,7 +12,7 @@ use super::is_identifier;
 use crate::graph::{Place, Problem};
 
 /// The file that holds the settings, in the project's root.
-const FILE: &str = "pyproject.toml";
+pub(super) const FILE: &str = "pyproject.toml";
 
 /// Every key there is. `source-roots` says where modules begin; see [`super::layout`].
 const KEYS: &[&str] = &["preload", "exclude", "lazy", "import-limit", "spares", "source-roots"];
@@ -79,7 +79,7 @@ impl Settings {
 }
 
 /// Whether a module is one of those named, or lies in one of them.
-pub(crate) fn covers(names: &[String], module: &str) -> bool {
+pub fn covers(names: &[String], module: &str) -> bool {
     names.iter().any(|name| {
         module.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     })

@@ -1,5 +1,6 @@
 //! What the import of a module may depend on, in short: if it is the same, a module that failed would fail again.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -42,8 +43,11 @@ impl Circumstances {
 }
 
 /// What is the same for all modules: interpreter, environment, search path, and which distributions are installed.
+#[derive(Default)]
 pub(crate) struct Surroundings {
     sys_path: Vec<Directory>,
+    /// Modules whose effects are tolerated.
+    forced: BTreeSet<String>,
     digest: Xxh3Default,
 }
 
@@ -83,8 +87,12 @@ impl Directory {
 }
 
 impl Surroundings {
-    /// What `interpreter` finds now.
-    pub(crate) fn of(interpreter: &TargetInterpreter, import_limit: Duration) -> Self {
+    /// What `interpreter` finds now. What `forced` modules do is tolerated, as long as it takes less than `import_limit`.
+    pub(crate) fn of(
+        interpreter: &TargetInterpreter,
+        import_limit: Duration,
+        forced: BTreeSet<String>,
+    ) -> Self {
         let mut digest = Xxh3Default::new();
         let mut take = |bytes: &[u8]| {
             digest.update(&bytes.len().to_le_bytes());
@@ -114,12 +122,13 @@ impl Surroundings {
                 take(distribution.as_bytes());
             }
         }
-        Self { sys_path, digest }
+        Self { sys_path, forced, digest }
     }
 
     /// The circumstances in which `module` would be imported: these, and its own files.
     pub(crate) fn of_module(&self, module: &str) -> Circumstances {
         let mut digest = self.digest.clone();
+        digest.update(&[u8::from(self.forced.contains(module))]);
         for file in self.files(module) {
             digest.update(file.as_os_str().as_bytes());
             if let Some(stamp) = stamp_of(file.as_os_str()) {
@@ -181,7 +190,7 @@ mod tests {
             fs::write(root.path().join(file), "").unwrap();
         }
         let with = |environment: &[(&str, &str)]| {
-            Surroundings::of(&interpreter(root.path(), environment), Duration::MAX)
+            Surroundings::of(&interpreter(root.path(), environment), Duration::MAX, BTreeSet::new())
                 .of_module("package.inner.part")
         };
         let now = || with(&[("SETTINGS", "a"), ("PWD", "/here")]);
