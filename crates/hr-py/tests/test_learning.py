@@ -55,6 +55,15 @@ def test_what_a_run_had_to_load_is_in_the_next_template(user: User) -> None:
     assert session.finish() == 0
 
 
+def test_the_projects_own_namespace_packages_are_not_learned(user: User) -> None:
+    install(user, **{"library/plugins/one": ""})
+    user.place.write({**PROJECT, "app/names/deep.py": "", "app/names/deeper/inner.py": ""})
+    session = opened(user)
+    loaded_before(session, "app.names.deeper.inner", "app.names.deep", "library.plugins.one")
+    assert session.ask("update")["added"] == ["library", "library.plugins", "library.plugins.one"]
+    assert session.finish() == 0
+
+
 def test_what_was_learned_and_is_gone_is_forgotten(user: User) -> None:
     install(user, plugin="")
     user.place.write(PROJECT)

@@ -34,7 +34,9 @@ class Learning:
         # Neither what a program has made up, nor what was loaded under a name that is not its own.
         if spec is None or spec.loader is None or spec.name != name:
             return False
-        return not (isinstance(spec.origin, str) and spec.has_location and self._is_first_party(spec.origin))
+        # A namespace package has no file, and belongs to the project as soon as a part of it does.
+        places = [spec.origin] if spec.has_location else spec.submodule_search_locations or ()
+        return not any(isinstance(place, str) and self._is_first_party(place) for place in places)
 
 
 def _newest(count: int) -> list[str]:
