@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 
-use hr_forkserver::protocol::{Call, ImportOutcome, Loaded, Payload, Preparation, ProcessContext};
+use hr_forkserver::protocol::{Call, ImportOutcome, Loaded, Payload, Preparation, ProcessContext, Work};
 use hr_forkserver::{
     Build, Interpreter, Launch, Plan, Progress, RunDescriptors, SnapshotTree, TreeEvent, paused,
 };
@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn call() -> Call {
     let context = ProcessContext { stdio: [true; 3], umask: 0o022, ..ProcessContext::default() };
-    Call { context, function: Payload::Inline { bytes: Vec::new(), lengths: Vec::new() } }
+    Call { context, work: Work::Function(Payload::Inline { bytes: Vec::new(), lengths: Vec::new() }) }
 }
 
 /// A working directory, a socket for the result, and the standard streams of this process.

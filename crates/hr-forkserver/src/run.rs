@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use hr_protocol::{Call, Job, Payload, ProcessContext, RunId, Taken};
+use hr_protocol::{Call, Job, Payload, ProcessContext, RunId, Taken, Work};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -55,7 +55,7 @@ impl NewRun {
         for (slot, open) in stdio.iter_mut().zip(call.context.stdio) {
             *slot = if open { Some(next()?) } else { None };
         }
-        let function = if call.function.has_descriptor() { Some(next()?) } else { None };
+        let function = if call.work.has_descriptor() { Some(next()?) } else { None };
         Ok(Self { call, working_directory, stdio, result, function })
     }
 
@@ -67,10 +67,10 @@ impl NewRun {
             environment: std::env::vars_os().collect(),
             ..ProcessContext::default()
         };
-        let function = Payload::Inline { bytes: vec![0; REHEARSED_BYTES], lengths: vec![0] };
+        let work = Work::Function(Payload::Inline { bytes: vec![0; REHEARSED_BYTES], lengths: vec![0] });
         let run = RunId(0);
         let descriptors = vec![supervisor.as_fd().try_clone_to_owned()?, spare.as_fd().try_clone_to_owned()?];
-        let call = Arc::new(Call { context, function });
+        let call = Arc::new(Call { context, work });
         supervisor.send(&Job { run, call }, descriptors)?;
         if let Some(Received { message, descriptors }) = spare.receive()? {
             Self::new(Arc::unwrap_or_clone(message.call), descriptors)?;

@@ -79,10 +79,15 @@ impl ProjectGraph {
             plan.modules.into_iter().map(|module| module.name).filter(|name| !other.contains(name)).collect()
         };
         Changes {
-            files: changed_files(self, now),
+            files: self.changed_files(now),
             imports_added: only(after, &old),
             imports_removed: only(before, &new),
         }
+    }
+
+    /// The files that differ between `self`, the earlier state, and `now`, sorted.
+    pub fn changed_files(&self, now: &Self) -> Vec<ChangedFile> {
+        changed_files(self, now)
     }
 }
 

@@ -26,11 +26,15 @@ pub enum Request {
     Stop {
         /// Which run.
         run: RunId,
+        /// How long it may take to end after SIGTERM; without time, it is killed at once.
+        grace: Duration,
     },
     /// Bring the template up to date with what is on disk now. Answered by [`Reply::Updated`].
     Update,
     /// Tell the state of the template. Answered by [`Reply::State`].
     Status,
+    /// Tell what decides what the template holds. Answered by [`Reply::Watched`].
+    Watched,
     /// Tell what the template's imports have cost. Answered by [`Reply::Profile`].
     Profile,
     /// End everything. Answered by [`Reply::Closed`] when no process is left but the supervisor itself.
@@ -65,6 +69,8 @@ pub enum Reply {
     Updated(Update),
     /// To [`Request::Status`].
     State(TemplateState),
+    /// To [`Request::Watched`].
+    Watched(Watched),
     /// To [`Request::Profile`].
     Profile(ImportProfile),
     /// To [`Request::Close`].
@@ -102,6 +108,8 @@ pub struct Open {
     pub target: Target,
     /// The user's interpreter.
     pub interpreter: TargetInterpreter,
+    /// Modules that the client starts programs with, though no source of the project imports them: a server, say.
+    pub programs: Vec<String>,
     /// Modules that no template imports: each name, and everything below it.
     pub ignored_modules: Vec<String>,
     /// Modules that every template imports, whatever they do beyond loading modules, and whether the project imports them
@@ -128,6 +136,7 @@ impl Open {
         Self {
             target,
             interpreter,
+            programs: Vec::new(),
             ignored_modules: Vec::new(),
             preload: Vec::new(),
             import_limit: None,
@@ -242,6 +251,43 @@ pub struct Problem {
     pub message: String,
 }
 
+/// What decides what a project's template holds, for whoever wants to know when to ask for an update.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// The project's root.
+    pub root: OsString,
+    /// Files whose content matters, absolute.
+    pub files: Vec<OsString>,
+    /// Directories whose entries matter, absolute. Some may not exist.
+    pub directories: Vec<OsString>,
+}
+
+/// What happened to one of the project's own files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceChange {
+    /// The file, relative to the project.
+    pub file: OsString,
+    /// The module it holds or held.
+    pub module: String,
+    /// What happened to it.
+    pub kind: SourceChangeKind,
+}
+
+/// What a change of a file means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SourceChangeKind {
+    /// Comments, blanks, formatting: the same code on the same lines.
+    Cosmetic,
+    /// Another program.
+    Code,
+    /// It can no longer be read or parsed.
+    Unreadable,
+    /// There is a new file, or one lies elsewhere.
+    Added,
+    /// A file is gone.
+    Deleted,
+}
+
 /// What an update found and did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Update {
@@ -253,6 +299,8 @@ pub struct Update {
     pub removed: Vec<String>,
     /// Files that the old template had loaded and that have changed since.
     pub files: Vec<OsString>,
+    /// What happened to the project's own files since the newest run began, sorted by file.
+    pub source: Vec<SourceChange>,
     /// All of this in one line for people.
     pub reason: String,
     /// The template that stands now.

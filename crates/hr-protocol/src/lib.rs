@@ -26,7 +26,8 @@
 //! use hr_protocol::frame::{Decoder, encode};
 //! use hr_protocol::{Request, RunId};
 //!
-//! let bytes = encode(&Request::Stop { run: RunId(7) }, 0)?;
+//! let stop = Request::Stop { run: RunId(7), grace: std::time::Duration::from_secs(2) };
+//! let bytes = encode(&stop, 0)?;
 //!
 //! let mut decoder = Decoder::default();
 //! let (first, rest) = bytes.split_at(5); // as a socket might deliver them
@@ -34,7 +35,7 @@
 //! assert!(decoder.next_frame::<Request>()?.is_none());
 //! decoder.push(rest);
 //! let frame = decoder.next_frame::<Request>()?.expect("a whole frame");
-//! assert_eq!(frame.message, Request::Stop { run: RunId(7) });
+//! assert_eq!(frame.message, stop);
 //! # Ok::<(), hr_protocol::frame::FrameError>(())
 //! ```
 #![forbid(unsafe_code)]
@@ -49,12 +50,12 @@ mod snapshot;
 
 pub use building::BuildEvent;
 pub use client::{
-    Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, Target, TargetInterpreter,
-    TemplateState, Update,
+    Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, SourceChange,
+    SourceChangeKind, Target, TargetInterpreter, TemplateState, Update, Watched,
 };
 pub use import::{Effect, ImportFailure, ImportOutcome, NativeThread};
 pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
-pub use run::{Call, ExitStatus, Job, MainModule, Note, Outcome, Payload, RunId, Taken};
+pub use run::{Call, ExitStatus, Job, MainModule, Note, Outcome, Payload, Program, RunId, Taken, Work};
 pub use snapshot::{
     Command, EnvironmentWrite, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Preparation,
     Report, SnapshotId,
@@ -63,7 +64,7 @@ pub use snapshot::{
 use serde::{Deserialize, Serialize};
 
 /// The version of every message in this crate. Raise it with any change to their shape.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The first message of each side of a conversation.
 ///

@@ -11,7 +11,7 @@ use crate::ProcessContext;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunId(pub u64);
 
-/// A function call in a process of its own.
+/// Something to carry out in a process of its own.
 ///
 /// Descriptors that come with it, in this order: the working directory, the result channel, then those of
 /// stdin, stdout and stderr that [`ProcessContext::stdio`] announces, then the memory of a
@@ -20,16 +20,51 @@ pub struct RunId(pub u64);
 pub struct Call {
     /// The process it is to be indistinguishable from.
     pub context: ProcessContext,
-    /// The pickled function and its arguments.
-    pub function: Payload,
+    /// What it does.
+    pub work: Work,
 }
 
 impl Call {
     /// How many descriptors accompany it.
     pub fn descriptors(&self) -> usize {
         let stdio = self.context.stdio.iter().filter(|open| **open).count();
-        2 + stdio + usize::from(self.function.has_descriptor())
+        2 + stdio + usize::from(self.work.has_descriptor())
     }
+}
+
+/// What a run does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Work {
+    /// Calls a function: it and its arguments, pickled. The run sends one [`Outcome`].
+    Function(Payload),
+    /// Is a program, as the interpreter would start it. Its exit status is all that comes of it.
+    Program(Program),
+}
+
+impl Work {
+    /// Whether a descriptor accompanies the message that carries this.
+    pub fn has_descriptor(&self) -> bool {
+        matches!(self, Self::Function(function) if function.has_descriptor())
+    }
+}
+
+/// A program, by what an interpreter would be given to start it. What follows that on the command line is in
+/// [`ProcessContext::argv`], whose first element the interpreter decides for a module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Program {
+    /// `python FILE`, where the file may be a directory or an archive with a `__main__` as well. The path as it was typed,
+    /// relative to the working directory of the call.
+    Script(OsString),
+    /// `python -m MODULE`.
+    Module(String),
+    /// `python -c "import sys; from MODULE import FUNCTION; sys.exit(FUNCTION())"`, as scripts of installed distributions
+    /// do.
+    Function {
+        /// The module.
+        module: String,
+        /// The function's qualified name in it.
+        function: String,
+    },
 }
 
 /// Everything a fork needs to become a run; its descriptors are those of the [`Call`].

@@ -2,8 +2,8 @@
 
 use hr_protocol::frame::{Decoder, FrameError, Header, MAX_BODY, encode, read, write};
 use hr_protocol::{
-    Call, Command, ExitStatus, ImportFailure, ImportOutcome, Job, Outcome, Payload, ProcessContext, Reply,
-    Report, Request, RunId, SnapshotId,
+    Call, Command, ExitStatus, ImportFailure, ImportOutcome, Job, Outcome, Payload, ProcessContext, Program,
+    Reply, Report, Request, RunId, SnapshotId, Work,
 };
 use proptest::prelude::*;
 
@@ -16,12 +16,22 @@ fn payload() -> impl Strategy<Value = Payload> {
     ]
 }
 
+fn work() -> impl Strategy<Value = Work> {
+    prop_oneof![
+        payload().prop_map(Work::Function),
+        "\\PC{0,20}".prop_map(|path| Work::Program(Program::Script(path.into()))),
+        "[a-z.]{1,20}".prop_map(|module| Work::Program(Program::Module(module))),
+        ("[a-z.]{1,20}", "[a-z.]{1,20}")
+            .prop_map(|(module, function)| Work::Program(Program::Function { module, function })),
+    ]
+}
+
 fn call() -> impl Strategy<Value = Call> {
     let text = || prop::collection::vec("\\PC{0,12}".prop_map(Into::into), 0..4);
     let pair = ("[A-Z]{1,8}".prop_map(Into::into), "\\PC{0,20}".prop_map(Into::into));
     let environment = prop::collection::vec(pair, 0..5);
-    (text(), text(), environment, any::<u32>(), any::<[bool; 3]>(), payload()).prop_map(
-        |(argv, sys_path, environment, umask, stdio, function)| Call {
+    (text(), text(), environment, any::<u32>(), any::<[bool; 3]>(), work()).prop_map(
+        |(argv, sys_path, environment, umask, stdio, work)| Call {
             context: ProcessContext {
                 argv,
                 sys_path,
@@ -30,7 +40,7 @@ fn call() -> impl Strategy<Value = Call> {
                 stdio,
                 ..ProcessContext::default()
             },
-            function,
+            work,
         },
     )
 }

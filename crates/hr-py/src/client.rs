@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hr_forkserver::protocol::{
     Call, Failure, Hello, MainModule, Open, ProcessContext, Reply, Request, RunId, Target, TargetInterpreter,
+    Work,
 };
 use hr_forkserver::{Channel, ChannelError, Received, above_streams, socket_pair};
 use nix::errno::Errno;
@@ -26,6 +27,9 @@ use crate::sys;
 
 /// How long a supervisor may take to end everything before it is ended itself.
 const CLOSE_LIMIT: Duration = Duration::from_secs(15);
+
+/// How long a run may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(2);
 
 pyo3::import_exception!(hotreload._errors, HotreloadError);
 pyo3::import_exception!(hotreload._errors, SupervisorDied);
@@ -99,7 +103,7 @@ impl Supervisor {
 
     /// Asks a run to end and waits until it has.
     pub(crate) fn stop(&self, py: Python<'_>, run: RunId) -> PyResult<bool> {
-        match self.ask(py, &Request::Stop { run }, Vec::new())? {
+        match self.ask(py, &Request::Stop { run, grace: GRACE }, Vec::new())? {
             Reply::Stopped { was_running } => Ok(was_running),
             other => Err(unexpected(other)),
         }
@@ -240,8 +244,7 @@ impl Supervisor {
         };
         let import_limit =
             import_limit.map(|limit| Duration::try_from_secs_f64(limit).unwrap_or(Duration::MAX));
-        let open =
-            Open { target, interpreter, ignored_modules, preload, import_limit, spares, profile: false };
+        let open = Open { preload, import_limit, spares, ignored_modules, ..Open::new(target, interpreter) };
         match self.ask_for_template(py, &Request::Open(Box::new(open)), on_event)? {
             Reply::Opened(state) => Ok(state.into()),
             other => Err(unexpected(other)),
@@ -276,7 +279,7 @@ impl Supervisor {
         let mut descriptors = vec![working_directory()?, theirs];
         descriptors.extend(streams.into_iter().flatten());
         descriptors.extend(memory);
-        let request = Request::Exec(Box::new(Call { context, function }));
+        let request = Request::Exec(Box::new(Call { context, work: Work::Function(function) }));
         let mut replies = slf.get().send(py, &request, descriptors)?;
         match next_reply(py, &mut replies)?.message {
             Reply::Started { run, pid } => Ok(Run::new(slf.unbind(), run, pid, replies, results.into())),

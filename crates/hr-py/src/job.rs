@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, PoisonError};
 
-use hr_forkserver::protocol::{Call, MainModule, Note, Outcome, Payload, ProcessContext};
+use hr_forkserver::protocol::{Call, MainModule, Note, Outcome, Payload, ProcessContext, Program, Work};
 use hr_forkserver::{Channel, RunDescriptors, socket_pair};
 use nix::unistd::{Pid, getpid};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
@@ -19,17 +19,23 @@ use crate::payload::{self, Parts};
 #[pyclass(frozen)]
 pub(crate) struct Job {
     context: ProcessContext,
+    /// Gone once it was taken, or if there is a program.
     function: Mutex<Option<(Payload, Option<OwnedFd>)>>,
+    program: Option<Program>,
     result: Py<Results>,
     notes: Option<OwnedFd>,
 }
 
 impl Job {
     pub(crate) fn new(py: Python<'_>, call: Call, descriptors: RunDescriptors) -> PyResult<Self> {
-        let Call { context, function } = call;
+        let Call { context, work } = call;
         let RunDescriptors { result, function: memory, notes } = descriptors;
         let result = Py::new(py, Results { channel: Mutex::new(result.into()), run: getpid() })?;
-        Ok(Self { context, function: Mutex::new(Some((function, memory))), result, notes })
+        let (function, program) = match work {
+            Work::Function(function) => (Some((function, memory)), None),
+            Work::Program(program) => (None, Some(program)),
+        };
+        Ok(Self { context, function: Mutex::new(function), program, result, notes })
     }
 
     fn main(&self) -> &MainModule {
@@ -59,7 +65,8 @@ impl Job {
             ..ProcessContext::default()
         };
         let (result, _) = socket_pair()?;
-        Self::new(py, Call { context, function }, RunDescriptors { result, function: None, notes: None })
+        let work = Work::Function(function);
+        Self::new(py, Call { context, work }, RunDescriptors { result, function: None, notes: None })
     }
 
     #[getter]
@@ -96,6 +103,16 @@ impl Job {
     #[getter]
     fn main_file(&self) -> Option<OsString> {
         self.main().file.clone()
+    }
+
+    /// The program that this is: `script` and its path, `module` and its name, or `function`, its module and its name.
+    #[getter]
+    fn program(&self) -> Option<(&'static str, OsString, Option<&str>)> {
+        Some(match self.program.as_ref()? {
+            Program::Script(path) => ("script", path.clone(), None),
+            Program::Module(name) => ("module", name.into(), None),
+            Program::Function { module, function } => ("function", module.into(), Some(function)),
+        })
     }
 
     #[getter]

@@ -43,7 +43,7 @@ pub(crate) struct Update {
 
 impl From<UpdateMessage> for Update {
     fn from(update: UpdateMessage) -> Self {
-        let UpdateMessage { changed, added, removed, files, reason, state } = update;
+        let UpdateMessage { changed, added, removed, files, source: _, reason, state } = update;
         Self { changed, added, removed, files, reason, state: state.into() }
     }
 }

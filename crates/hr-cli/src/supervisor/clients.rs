@@ -84,7 +84,7 @@ impl Supervisor {
                 self.refreshed(done);
             }
             Request::Exec(call) => self.exec(*call, descriptors, answer),
-            Request::Stop { run } => self.stop(run, answer),
+            Request::Stop { run, grace } => self.stop(run, grace, answer),
             Request::Update => {
                 self.refresh.request(Purpose::Update(answer));
                 let done = self.refresh.advance(&mut self.tree);
@@ -95,6 +95,11 @@ impl Supervisor {
                     Some(state) => Reply::State(state),
                     None => invalid("no project is open"),
                 };
+                self.answers.send(answer, &reply);
+            }
+            Request::Watched => {
+                let reply =
+                    self.refresh.watched().map_or_else(|| invalid("no project is open"), Reply::Watched);
                 self.answers.send(answer, &reply);
             }
             Request::Profile => {
@@ -139,6 +144,7 @@ impl Supervisor {
                 continue;
             };
             let (call, descriptors) = (Arc::clone(&pending.call), Arc::clone(&pending.descriptors));
+            self.refresh.run_begins();
             let run = self.tree.run(template, call, descriptors);
             self.starting.insert(run, pending);
         }
@@ -169,11 +175,15 @@ impl Supervisor {
         }
     }
 
-    fn stop(&mut self, run: RunId, answer: Answer) {
+    fn stop(&mut self, run: RunId, grace: Duration, answer: Answer) {
         if self.tree.terminate(run) {
-            let deadline = Some(Instant::now() + GRACE);
-            let stopping =
-                self.stopping.entry(run).or_insert_with(|| Stopping { deadline, waiting: Vec::new() });
+            let deadline = Instant::now() + grace;
+            let stopping = self
+                .stopping
+                .entry(run)
+                .or_insert_with(|| Stopping { deadline: Some(deadline), waiting: Vec::new() });
+            // Who asks again may be less patient.
+            stopping.deadline = stopping.deadline.map(|before| before.min(deadline));
             stopping.waiting.push(answer);
         } else {
             self.answers.send(answer, &Reply::Stopped { was_running: false });

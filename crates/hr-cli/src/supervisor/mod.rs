@@ -42,7 +42,7 @@ use self::clients::{Answers, PendingRun};
 use self::refresh::Refresh;
 use self::voice::Reporter;
 
-/// How long a run may take to end after SIGTERM.
+/// How long runs may take to end after SIGTERM when the client closes.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The same when nobody waits for the end any more.

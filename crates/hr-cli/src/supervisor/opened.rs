@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hr_forkserver::protocol::{
-    EnvironmentWrite, Exclusion, Failure, FirstParty, Learned, Open, Problem, TargetInterpreter,
-    TemplateState,
+    EnvironmentWrite, Exclusion, Failure, FirstParty, Learned, Open, Problem, SourceChange, SourceChangeKind,
+    TargetInterpreter, TemplateState,
 };
 use hr_forkserver::transaction::Cause;
-use hr_graph::covers;
+use hr_graph::{Change, ProjectGraph, covers};
 
 use super::memory::{Memory, Surroundings};
 use super::scan::{AskedBy, Scan, ScanThread, Wanted};
@@ -26,6 +27,8 @@ pub(crate) struct Opened {
     wanted: Vec<Wanted>,
     /// In which modules are imported now.
     surroundings: Surroundings,
+    /// The project's own modules when the newest run began.
+    running: Option<Arc<ProjectGraph>>,
 }
 
 impl Opened {
@@ -40,6 +43,7 @@ impl Opened {
             scan: Scan::default(),
             wanted: Vec::new(),
             surroundings: Surroundings::default(),
+            running: None,
         })
     }
 
@@ -55,10 +59,11 @@ impl Opened {
 
     /// Takes in a scan.
     pub(crate) fn scanned(&mut self, scan: Scan) {
+        let of_programs = self.open.programs.iter().map(|name| (name, AskedBy::Programs));
         let of_user = self.open.preload.iter().map(|name| (name, AskedBy::User));
         let of_runs = self.memory.learned().iter().map(|name| (name, AskedBy::Runs));
         let mut planned: BTreeSet<&str> = scan.modules.iter().map(|wanted| wanted.module.as_str()).collect();
-        let more = of_user.chain(of_runs).filter(|(name, _)| planned.insert(name));
+        let more = of_programs.chain(of_user).chain(of_runs).filter(|(name, _)| planned.insert(name));
         let more: Vec<_> = more
             .map(|(name, asked_by)| Wanted { module: name.clone(), asked_by, written: usize::MAX })
             .collect();
@@ -149,6 +154,34 @@ impl Opened {
         excluded
     }
 
+    /// A run begins, from what the last scan has found or something later.
+    pub(crate) fn run_begins(&mut self) {
+        self.running.clone_from(&self.scan.graph);
+    }
+
+    /// What has happened to the project's own files since then.
+    pub(crate) fn source_changes(&self) -> Vec<SourceChange> {
+        let (Some(before), Some(now)) = (&self.running, &self.scan.graph) else { return Vec::new() };
+        if Arc::ptr_eq(before, now) {
+            return Vec::new();
+        }
+        let changed = before.changed_files(now).into_iter();
+        changed
+            .map(|changed| SourceChange {
+                file: changed.file.into(),
+                module: changed.module,
+                kind: match changed.change {
+                    Change::Cosmetic => SourceChangeKind::Cosmetic,
+                    // A program may show its docstrings.
+                    Change::Docstrings | Change::Code => SourceChangeKind::Code,
+                    Change::Unreadable => SourceChangeKind::Unreadable,
+                    Change::Added | Change::Moved { .. } => SourceChangeKind::Added,
+                    Change::Deleted => SourceChangeKind::Deleted,
+                },
+            })
+            .collect()
+    }
+
     /// Takes note of modules that a run has loaded itself. They are planned from the next scan on.
     pub(crate) fn learn(&mut self, mut modules: Vec<String>) {
         modules.retain(|module| {
@@ -166,7 +199,7 @@ impl Opened {
         let excluded = holding.excluded.iter().filter_map(|excluded| {
             let (file, line) = match asked_by(&excluded.module)? {
                 AskedBy::File(file, line) => (file.clone().into(), *line),
-                AskedBy::User => (OsString::new(), 0),
+                AskedBy::User | AskedBy::Programs => (OsString::new(), 0),
                 AskedBy::Runs => return None,
             };
             let Excluded { module, cause, .. } = excluded.clone();

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use hr_forkserver::protocol::{
     BuildEvent, Failure, ImportProfile, Open, Preparation, ProcessContext, Reply, SnapshotId, TemplateState,
-    Update,
+    Update, Watched,
 };
 use hr_forkserver::{BuildError, Plan, SnapshotTree, Template, TreeEvent};
 use nix::sys::signal::SigSet;
@@ -180,6 +180,11 @@ impl Refresh {
         Some(TemplateState { template: tree.pid(template).unwrap_or_default(), ..described })
     }
 
+    /// What decides what the template holds.
+    pub(crate) fn watched(&self) -> Option<Watched> {
+        self.project.as_ref().map(|project| project.scans.watched())
+    }
+
     /// What the template's imports have cost, if the client wanted that measured.
     pub(crate) fn profile(&self, tree: &SnapshotTree) -> Option<&ImportProfile> {
         self.snapshots.profile(self.template(tree)?)
@@ -206,6 +211,13 @@ impl Refresh {
                 Vec::new()
             }
             Err(failure) => vec![Outcome::Answer(answer, Box::new(Reply::Failed(failure)))],
+        }
+    }
+
+    /// A run is forked.
+    pub(crate) fn run_begins(&mut self) {
+        if let Some(project) = &mut self.project {
+            project.run_begins();
         }
     }
 
@@ -467,6 +479,7 @@ impl Refresh {
                 added: change.added.clone(),
                 removed: change.removed.clone(),
                 files: change.files.clone(),
+                source: self.project.as_ref().map(Opened::source_changes).unwrap_or_default(),
                 reason: change.reason(changed),
                 state,
             }),

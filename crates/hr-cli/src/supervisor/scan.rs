@@ -3,19 +3,21 @@
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use hr_forkserver::protocol::{self, Failure, FirstParty, Open};
 use hr_graph::{
-    Consulted, Interpreter, Kind, LocateError, PlannedModule, Project, ScanOptions, Scanner, Settings, Target,
+    Consulted, Interpreter, Kind, LocateError, PlannedModule, Project, ProjectGraph, ScanOptions, Scanner,
+    Settings, Target,
 };
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::memory::{Memory, Store};
 use super::unchanged::LastScan;
-use super::watch::Watch;
+use super::watch::{Name, Watch};
 use super::writes::{Write, Writes};
 use crate::analysis::cache_directory;
 
@@ -32,6 +34,8 @@ pub(crate) struct Scan {
     pub(crate) writes: Writes,
     /// What the project's settings say.
     pub(crate) settings: Settings,
+    /// The project's own modules, to be compared with those of another scan.
+    pub(crate) graph: Option<Arc<ProjectGraph>>,
 }
 
 /// A module to import.
@@ -50,6 +54,8 @@ pub(crate) enum AskedBy {
     File(PathBuf, u32),
     /// The user, who wants it in templates whatever the source says.
     User,
+    /// The command that programs are started with.
+    Programs,
     /// Runs, which have had to load it.
     Runs,
 }
@@ -65,6 +71,8 @@ pub(crate) struct ScanThread {
     /// Becomes readable when a scan is there.
     wake: OwnedFd,
     store: Option<Store>,
+    /// The project's.
+    root: PathBuf,
 }
 
 #[derive(Debug)]
@@ -85,6 +93,7 @@ impl ScanThread {
             protocol::Target::Path(path) => Target::Path(path.into()),
         };
         let project = Project::locate(&target, &interpreter).map_err(|error| not_found(open, &error))?;
+        let root = project.root().to_owned();
         let cache = cache_directory();
         let store = cache.as_ref().map(|cache| Store::new(cache, project.root(), &interpreter.executable));
         let options = ScanOptions {
@@ -117,7 +126,7 @@ impl ScanThread {
         };
         thread::Builder::new().name("scan".to_owned()).spawn(work).map_err(|error| failed(&error))?;
         let last = RefCell::new(LastScan::new(watch.clone()));
-        Ok(Self { tasks: Some(tasks), scans, last, wake, store })
+        Ok(Self { tasks: Some(tasks), scans, last, wake, store, root })
     }
 
     fn ask(&self, task: Task) {
@@ -156,6 +165,17 @@ impl ScanThread {
     /// Readable when [`ScanThread::take`] has something to give.
     pub(crate) fn wake(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
+    }
+
+    /// What decided the last scan.
+    pub(crate) fn watched(&self) -> protocol::Watched {
+        let (files, directories) = self.last.borrow().consulted();
+        let names = |names: Vec<Name>| names.iter().map(|name| name.to_os_string()).collect();
+        protocol::Watched {
+            root: self.root.clone().into(),
+            files: names(files),
+            directories: names(directories),
+        }
     }
 
     /// A scan that is ready.
@@ -235,5 +255,6 @@ fn scan(scanner: &mut Scanner) -> Scan {
             paths: project.source_roots().iter().map(Into::into).collect(),
             modules: graph.first_party().map(str::to_owned).collect(),
         },
+        graph: Some(Arc::new(graph)),
     }
 }

@@ -71,6 +71,13 @@ impl LastScan {
         holds
     }
 
+    /// Files and directories that decided the scan.
+    pub(crate) fn consulted(&self) -> (Vec<Name>, Vec<Name>) {
+        let names = |names: &BTreeSet<Name>| names.iter().cloned().collect();
+        let watched = self.watched.as_ref();
+        watched.map_or_else(Default::default, |watched| (names(&watched.files), names(&watched.directories)))
+    }
+
     /// Takes in a scan, and what decided it.
     pub(crate) fn replace(&mut self, scan: Scan, consulted: Consulted) {
         let names = |paths: Vec<PathBuf>| -> BTreeSet<Name> {

@@ -5,7 +5,9 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{Call, ExitStatus, Payload, Preparation, ProcessContext, RunId, SnapshotId};
+use hr_forkserver::protocol::{
+    Call, ExitStatus, Payload, Preparation, ProcessContext, RunId, SnapshotId, Work,
+};
 use hr_forkserver::{Build, Launch, Plan, Progress, SnapshotTree, Source, Template, TreeEvent};
 use nix::poll::{PollFd, PollTimeout, poll};
 use nix::sys::signal::SigSet;
@@ -109,9 +111,9 @@ impl Supervisor {
         let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
         let directory = OwnedFd::from(std::fs::File::open("/").unwrap());
         let context = ProcessContext { stdio: [true; 3], umask: 0o022, ..ProcessContext::default() };
-        let function = Payload::Inline { bytes: instruction.into(), lengths: vec![] };
+        let work = Work::Function(Payload::Inline { bytes: instruction.into(), lengths: vec![] });
         let descriptors = vec![directory, result, null(), written.into(), null()];
-        (self.tree.run(template, Call { context, function }, descriptors), output)
+        (self.tree.run(template, Call { context, work }, descriptors), output)
     }
 
     pub(crate) fn end_of(&mut self, run: RunId) -> ExitStatus {

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use hr_forkserver::above_streams;
 use hr_forkserver::protocol::{
     Call, ExitStatus, MainModule, Open, Outcome, Payload, ProcessContext, Target, TargetInterpreter,
-    TemplateState,
+    TemplateState, Work,
 };
 use rustix::fs::{MemfdFlags, memfd_create};
 
@@ -114,7 +114,7 @@ fn run(client: &mut Client, context: &ProcessContext, entry: &Entry) -> anyhow::
     let arguments = [entry.kind(), entry.name(), &report.path()];
     let bytes = pickle::call("hotreload._observe", "main", &arguments);
     let lengths = vec![bytes.len() as u64];
-    let call = Call { context: context.clone(), function: Payload::Inline { bytes, lengths } };
+    let call = Call { context: context.clone(), work: Work::Function(Payload::Inline { bytes, lengths }) };
     let (end, outcome) = client.exec(call, null_streams()?)?.wait()?;
     if let Some(Outcome::Raised { traceback, .. }) = outcome {
         anyhow::bail!("the run could not be observed:\n{traceback}");
