@@ -7,6 +7,8 @@ mod analysis;
 mod client;
 mod commands;
 mod interpreter;
+mod program;
+mod session;
 mod supervisor;
 mod sys;
 
@@ -31,6 +33,7 @@ enum Command {
     Why(commands::why::Why),
     Doctor(commands::doctor::Doctor),
     Verify(commands::verify::Verify),
+    Run(commands::run::Run),
 }
 
 /// Runs the command line of this process.
@@ -42,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Why(arguments) => commands::why::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
+        Command::Run(arguments) => commands::run::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         supervisor::voice::error(&error);

@@ -22,11 +22,16 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Lets `signal` do to this process what it does by default.
+pub(crate) fn default_action(signal: Signal) -> io::Result<()> {
+    // SAFETY: it sets a disposition, not a handler, so no code of ours runs in a signal's context.
+    unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+    Ok(())
+}
+
 /// Lets children that end be waited for, even if whoever started this process ignores SIGCHLD.
 pub(crate) fn wait_for_children_again() -> io::Result<()> {
-    // SAFETY: it sets a disposition, not a handler, so no code of ours runs in a signal's context.
-    unsafe { nix::sys::signal::signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
-    Ok(())
+    default_action(Signal::SIGCHLD)
 }
 
 /// Goes on in a new process whose parent has ended; the caller's parent collects this one at once.
