@@ -6,11 +6,13 @@
 mod analysis;
 mod client;
 mod commands;
+mod filesystems;
 mod interpreter;
 mod program;
 mod session;
 mod supervisor;
 mod sys;
+mod watcher;
 
 use std::process::ExitCode;
 
@@ -34,7 +36,6 @@ enum Command {
     Why(commands::why::Why),
     Doctor(commands::doctor::Doctor),
     Verify(commands::verify::Verify),
-    Run(commands::run::Run),
 }
 
 /// Runs the command line of this process.
@@ -47,7 +48,6 @@ pub fn main() -> ExitCode {
         Command::Why(arguments) => commands::why::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
-        Command::Run(arguments) => commands::run::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         supervisor::voice::error(&error);

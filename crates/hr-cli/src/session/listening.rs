@@ -78,11 +78,13 @@ impl Listening {
         self.watcher.wake()
     }
 
-    /// Takes in what has happened.
-    pub(super) fn take(&mut self, now: Instant) {
-        let mut happened = self.watcher.take();
+    /// Takes in what has happened. Returns what cannot be heard of any more in the ordinary way, for people.
+    pub(super) fn take(&mut self, now: Instant) -> Result<Vec<String>, WatchError> {
+        let mut happened = self.watcher.take()?;
+        let trouble = std::mem::take(&mut happened.troubles);
         let is_installed = |path: &PathBuf| {
-            let below = |directory: &PathBuf| path.starts_with(directory) && !self.wanted.files.contains(path);
+            let below =
+                |directory: &PathBuf| path.starts_with(directory) && !self.wanted.files.contains(path);
             self.installed.iter().any(below)
         };
         let (installed, own): (BTreeSet<_>, BTreeSet<_>) =
@@ -92,8 +94,9 @@ impl Listening {
             paths.extend(installed);
             *last = now;
         }
-        happened.paths = own.into_iter().collect();
+        happened.paths = own;
         self.settling.hear(happened, now);
+        Ok(trouble.iter().map(ToString::to_string).collect())
     }
 
     /// When [`Listening::settled`] is to be asked.

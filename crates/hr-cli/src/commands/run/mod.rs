@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use self::arguments::LogFormat;
 pub(crate) use self::arguments::Run;
 use crate::session::{self, Format, Options, Verbosity};
+use crate::watcher::Selection;
 use crate::{client, interpreter, program};
 
 /// How long a program may take to end unless the user says otherwise.
@@ -32,7 +33,8 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         command,
         interpreter: target,
         python: format!("python {major}.{minor}"),
-        environment: Vec::new(),
+        globs: Selection::new(&here, &arguments.watch, &arguments.ignore)?,
+        env_files: Vec::new(),
         reload: !arguments.no_reload,
         grace: arguments.grace.unwrap_or(GRACE),
         verbosity: verbosity(arguments),
