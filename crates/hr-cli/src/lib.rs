@@ -6,9 +6,12 @@
 mod analysis;
 mod client;
 mod commands;
+mod filesystems;
 mod interpreter;
 mod supervisor;
 mod sys;
+#[cfg_attr(not(test), expect(dead_code, reason = "`hr run` listens to it"))]
+mod watcher;
 
 use std::process::ExitCode;
 
