@@ -73,7 +73,7 @@ impl Options {
 }
 
 /// Runs a program, and keeps it up to date until somebody ends it.
-pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let terminal = Terminal::remember();
     let signals = Signals::hear().context("signals cannot be waited for")?;
     let mut voice = Voice::start(options.verbosity, options.format).context("no thread can be started")?;
@@ -84,7 +84,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
         let began = Instant::now();
         let mut client = Client::start_with(Stdio::null(), signals.before())?;
         let ended =
-            Session::new(&options, &terminal, &signals, &mut voice, &mut client).and_then(Session::run);
+            Session::new(options, &terminal, &signals, &mut voice, &mut client).and_then(Session::run);
         client.close();
         match ended {
             // Everything below has ended with it.
@@ -103,7 +103,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
         Err(Stopped::NoTemplate(reason)) => {
             voice.warning(&format!("{reason}; running without a template, and without restarts"));
             drop(voice);
-            cold::become_program(&options, signals.before())
+            cold::become_program(options, signals.before())
         }
         Err(Stopped::Failed(error)) => Err(error.into()),
     }

@@ -121,6 +121,7 @@ enum Program {
 
 /// One program and the wish to keep it up to date.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations happen")]
 pub(super) struct State {
     reload: bool,
     grace: Duration,

@@ -61,7 +61,7 @@ impl Voice {
         self.built();
         let modules = state.modules.len();
         let text = format!("ready in {:.2} s · {} · {python}", elapsed.as_secs_f64(), preloaded(modules));
-        let data = json!({"event": "ready", "seconds": elapsed.as_secs_f64(), "modules": modules,
+        let data = &json!({"event": "ready", "seconds": elapsed.as_secs_f64(), "modules": modules,
             "excluded": state.excluded.len(), "python": python});
         self.say(Verbosity::Normal, &text, data);
         for excluded in &state.excluded {
@@ -70,19 +70,23 @@ impl Voice {
             self.say(
                 Verbosity::Verbose,
                 &text,
-                json!({"event": "excluded", "module": module, "cause": cause}),
+                &json!({"event": "excluded", "module": module, "cause": cause}),
             );
         }
     }
 
     /// Something that is done otherwise than one might think.
     pub(super) fn notice(&mut self, text: &str) {
-        self.say(Verbosity::Normal, text, json!({"event": "notice", "message": text}));
+        self.say(Verbosity::Normal, text, &json!({"event": "notice", "message": text}));
     }
 
     /// Something that needs somebody to look at it.
     pub(super) fn warning(&mut self, text: &str) {
-        self.say(Verbosity::Quiet, &format!("warning: {text}"), json!({"event": "warning", "message": text}));
+        self.say(
+            Verbosity::Quiet,
+            &format!("warning: {text}"),
+            &json!({"event": "warning", "message": text}),
+        );
     }
 
     /// A template is being built.
@@ -114,32 +118,36 @@ impl Voice {
                 self.say(
                     Verbosity::Normal,
                     &text,
-                    json!({"event": "restarted", "files": self.paths(files),
+                    &json!({"event": "restarted", "files": self.paths(files),
                     "seconds": line_seconds(line)}),
                 );
             }
             Line::Nothing(files) if files.is_empty() => {}
             Line::Nothing(files) => {
                 let text = format!("{} · nothing to do", self.names(files));
-                self.say(Verbosity::Verbose, &text, json!({"event": "nothing", "files": self.paths(files)}));
+                self.say(Verbosity::Verbose, &text, &json!({"event": "nothing", "files": self.paths(files)}));
             }
             Line::Added(modules) => {
                 let text = format!("{} · added to the template", modules.join(", "));
-                self.say(Verbosity::Normal, &text, json!({"event": "added", "modules": modules}));
+                self.say(Verbosity::Normal, &text, &json!({"event": "added", "modules": modules}));
             }
             Line::Rebuilt(files) => {
                 let text = format!("{} · template built again", self.names(files));
-                self.say(Verbosity::Normal, &text, json!({"event": "rebuilt", "files": self.paths(files)}));
+                self.say(Verbosity::Normal, &text, &json!({"event": "rebuilt", "files": self.paths(files)}));
             }
             Line::Ended(status) => {
                 let text = format!("{program} has ended{} · waiting for a change", described(*status));
-                self.say(Verbosity::Normal, &text, json!({"event": "ended", "status": status_json(*status)}));
+                self.say(
+                    Verbosity::Normal,
+                    &text,
+                    &json!({"event": "ended", "status": status_json(*status)}),
+                );
             }
             Line::Failed(message) => {
                 self.say(
                     Verbosity::Quiet,
                     &format!("error: {message}"),
-                    json!({"event": "error", "message": message}),
+                    &json!({"event": "error", "message": message}),
                 );
             }
             Line::Unreadable(problems, running) => self.unreadable(problems, *running),
@@ -156,12 +164,12 @@ impl Voice {
                 text.push('\n');
                 text.push_str(&excerpt);
             }
-            self.say(Verbosity::Quiet, &text, json!({"event": "syntax-error", "file": file.to_string_lossy(),
+            self.say(Verbosity::Quiet, &text, &json!({"event": "syntax-error", "file": file.to_string_lossy(),
                 "line": problem.line, "column": problem.column, "message": problem.message, "running": running}));
         }
     }
 
-    fn say(&mut self, least: Verbosity, text: &str, data: Value) {
+    fn say(&mut self, least: Verbosity, text: &str, data: &Value) {
         if self.verbosity < least {
             return;
         }

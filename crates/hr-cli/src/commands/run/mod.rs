@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let target = client::target_interpreter(&interpreter, command.argv.clone())
         .map_err(|error| anyhow::Error::msg(error.hint()).context(error))?;
     let (major, minor) = interpreter.version;
-    session::run(Options {
+    session::run(&Options {
         command,
         interpreter: target,
         python: format!("python {major}.{minor}"),
