@@ -6,11 +6,13 @@
 mod analysis;
 mod client;
 mod commands;
+mod filesystems;
 mod interpreter;
 mod program;
 mod session;
 mod supervisor;
 mod sys;
+mod watcher;
 
 use std::process::ExitCode;
 
@@ -28,24 +30,24 @@ struct Cli {
 enum Command {
     #[command(hide = true)]
     Serve(commands::serve::Serve),
+    Run(commands::run::Run),
     Imports(commands::imports::Imports),
     Graph(commands::graph::Graph),
     Why(commands::why::Why),
     Doctor(commands::doctor::Doctor),
     Verify(commands::verify::Verify),
-    Run(commands::run::Run),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => commands::serve::run(&arguments),
+        Command::Run(arguments) => commands::run::run(&arguments),
         Command::Imports(arguments) => commands::imports::run(&arguments),
         Command::Graph(arguments) => commands::graph::run(&arguments),
         Command::Why(arguments) => commands::why::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
-        Command::Run(arguments) => commands::run::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         supervisor::voice::error(&error);

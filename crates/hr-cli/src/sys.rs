@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use nix::libc;
-use nix::sys::signal::{SigHandler, Signal};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::ForkResult;
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -42,6 +42,13 @@ pub(crate) fn go_to_background() -> io::Result<()> {
         // Destructors would close, or wait for, what now belongs to the child.
         ForkResult::Parent { .. } => std::process::exit(0),
     }
+}
+
+/// Lets the program that `command` starts begin with this signal mask: it would inherit that of this process.
+pub(crate) fn with_mask(command: &mut Command, mask: SigSet) {
+    let prepare = move || Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?);
+    // SAFETY: between fork and exec the closure makes one system call; it neither allocates nor locks.
+    unsafe { command.pre_exec(prepare) };
 }
 
 /// Lets the program that `command` starts inherit `descriptors`, and no other but its standard streams.

@@ -15,6 +15,7 @@ use hr_forkserver::protocol::{Call, Hello, ImportProfile, Open, Reply, Request, 
 use hr_forkserver::{Channel, Received, above_streams, socket_pair};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::SigSet;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
@@ -59,6 +60,11 @@ pub(crate) struct Client {
 impl Client {
     /// Starts a supervisor. What it has to tell people goes to `voice`.
     pub(crate) fn start(voice: Stdio) -> Result<Self, ClientError> {
+        Self::start_with(voice, SigSet::thread_get_mask().map_err(std::io::Error::from)?)
+    }
+
+    /// The same, with this signal mask for the supervisor, and for runs.
+    pub(crate) fn start_with(voice: Stdio, mask: SigSet) -> Result<Self, ClientError> {
         let program = std::env::current_exe()?;
         let failed =
             |detail: String| ClientError::Start { program: program.clone().into_os_string(), detail };
@@ -73,6 +79,7 @@ impl Client {
             .stdout(Stdio::null())
             .stderr(voice);
         sys::inherit(&mut command, &[&theirs, &owner]);
+        sys::with_mask(&mut command, mask);
         // The program goes on in the background at once; what ends here is what it was started as.
         let status = command.status();
         match status {

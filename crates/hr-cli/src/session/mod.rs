@@ -3,32 +3,41 @@
 //! One loop waits for everything: signals, the supervisor's answers, and files that change. What happens becomes an
 //! [`Event`], and [`State`] says what is to be done about it.
 
+mod cold;
 mod diagnostic;
+mod listening;
 mod signals;
 mod state;
 mod terminal;
 mod voice;
 
 use std::ffi::OsString;
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hr_forkserver::protocol::{
-    Call, MainModule, Open, ProcessContext, Reply, Request, RunId, TargetInterpreter, TemplateState, Work,
+    Call, Failure, MainModule, Open, ProcessContext, Reply, Request, RunId, TargetInterpreter, Watched, Work,
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
+use self::listening::Listening;
 use self::signals::Signals;
-use self::state::{Action, Event, Exit, State};
+use self::state::{Action, Changed, Event, Exit, State};
 use self::terminal::Terminal;
 use self::voice::Voice;
 pub(crate) use self::voice::{Format, Verbosity};
 use crate::client::{self, Client, ClientError, Replies};
 use crate::program::CommandLine;
+use crate::watcher::{Selection, WatchError};
+
+/// A supervisor that lives less long is not started again.
+const ENDURANCE: Duration = Duration::from_secs(5);
 
 /// What is to be run, and how.
 pub(crate) struct Options {
@@ -36,13 +45,31 @@ pub(crate) struct Options {
     pub(crate) interpreter: TargetInterpreter,
     /// The interpreter for people.
     pub(crate) python: String,
-    /// Variables of the program's environment that differ from this process's.
-    pub(crate) environment: Vec<(OsString, Option<OsString>)>,
     pub(crate) reload: bool,
     /// How long the program may take to end after SIGTERM.
     pub(crate) grace: Duration,
     pub(crate) verbosity: Verbosity,
     pub(crate) format: Format,
+    /// What counts beside the source.
+    pub(crate) globs: Selection,
+    /// Files of variables for the program.
+    pub(crate) env_files: Vec<PathBuf>,
+}
+
+impl Options {
+    fn listening(&self) -> Option<Result<Listening, WatchError>> {
+        let sys_path = self.interpreter.sys_path.iter().map(PathBuf::from);
+        self.reload.then(|| Listening::start(self.globs.clone(), &self.env_files, sys_path))
+    }
+
+    /// The program's environment: this process's, with what the command line changes.
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let changes = &self.command.environment;
+        let is_changed = |name: &OsString| changes.iter().any(|(changed, _)| changed == name);
+        let kept = self.interpreter.environment.iter().filter(|(name, _)| !is_changed(name)).cloned();
+        let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        kept.chain(set).collect()
+    }
 }
 
 /// Runs a program, and keeps it up to date until somebody ends it.
@@ -53,11 +80,47 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     for notice in &options.command.notices {
         voice.notice(notice);
     }
-    let mut client = Client::start(Stdio::null())?;
-    let exit = Session::new(&options, &terminal, &signals, &mut voice, &mut client)?.run();
-    client.close();
-    drop(voice);
-    Ok(signals::end(exit?))
+    let exit = loop {
+        let began = Instant::now();
+        let mut client = Client::start_with(Stdio::null(), signals.before())?;
+        let ended =
+            Session::new(&options, &terminal, &signals, &mut voice, &mut client).and_then(Session::run);
+        client.close();
+        match ended {
+            // Everything below has ended with it.
+            Err(Stopped::Failed(ClientError::Died)) if began.elapsed() > ENDURANCE => {
+                terminal.restore();
+                voice.warning("the supervisor has died, and the program with it; starting again");
+            }
+            other => break other,
+        }
+    };
+    match exit {
+        Ok(exit) => {
+            drop(voice);
+            Ok(signals::end(exit))
+        }
+        Err(Stopped::NoTemplate(reason)) => {
+            voice.warning(&format!("{reason}; running without a template, and without restarts"));
+            drop(voice);
+            cold::become_program(&options, signals.before())
+        }
+        Err(Stopped::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// Why a session has ended before its time.
+#[derive(Debug)]
+enum Stopped {
+    /// No template can be built, for this reason.
+    NoTemplate(String),
+    Failed(ClientError),
+}
+
+impl<E: Into<ClientError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 /// What the supervisor was asked for.
@@ -65,8 +128,17 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
 enum Question {
     Open,
     Run,
+    Watched,
     Update,
     Stop,
+}
+
+fn timeout(deadline: Option<Instant>) -> PollTimeout {
+    deadline.map_or(PollTimeout::NONE, |deadline| {
+        // Rounded up: waking before the time would only mean waiting again.
+        let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    })
 }
 
 struct Session<'a> {
@@ -82,6 +154,10 @@ struct Session<'a> {
     run: Option<RunId>,
     /// The program was told to end.
     stopped: bool,
+    /// What is listened to, if the program is to stay up to date.
+    listening: Option<Listening>,
+    /// Nothing was started yet.
+    first: bool,
 }
 
 impl<'a> Session<'a> {
@@ -91,11 +167,19 @@ impl<'a> Session<'a> {
         signals: &'a Signals,
         voice: &'a mut Voice,
         client: &'a mut Client,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, Stopped> {
         let open = Open {
             programs: options.command.modules.clone(),
             spares: None,
             ..Open::new(options.command.target.clone(), options.interpreter.clone())
+        };
+        let listening = match options.listening() {
+            Some(Err(error)) => {
+                voice.warning(&format!("{error}; nothing will be restarted"));
+                None
+            }
+            Some(Ok(listening)) => Some(listening),
+            None => None,
         };
         let asked = vec![(Question::Open, client.request(&Request::Open(Box::new(open)))?)];
         Ok(Self {
@@ -109,10 +193,12 @@ impl<'a> Session<'a> {
             asked,
             run: None,
             stopped: false,
+            listening,
+            first: true,
         })
     }
 
-    fn run(mut self) -> anyhow::Result<Exit> {
+    fn run(mut self) -> Result<Exit, Stopped> {
         loop {
             for event in self.wait()? {
                 for action in self.state.on(event, Instant::now()) {
@@ -125,22 +211,29 @@ impl<'a> Session<'a> {
     }
 
     /// Waits until something has happened.
-    fn wait(&mut self) -> anyhow::Result<Vec<Event>> {
+    fn wait(&mut self) -> Result<Vec<Event>, Stopped> {
         let mut sources: Vec<BorrowedFd<'_>> = vec![self.signals.as_fd()];
+        sources.extend(self.listening.as_ref().map(Listening::wake));
         sources.extend(self.asked.iter().map(|(_, replies)| replies.as_fd()));
         let mut sources: Vec<_> =
             sources.into_iter().map(|source| PollFd::new(source, PollFlags::POLLIN)).collect();
-        match poll(&mut sources, PollTimeout::NONE) {
+        let deadline = self.listening.as_ref().and_then(Listening::deadline);
+        match poll(&mut sources, timeout(deadline)) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).context("cannot wait for what happens"),
+            Err(error) => return Err(io::Error::from(error).into()),
         }
         let mut events = self.signals.take();
         events.extend(self.answers()?);
+        let now = Instant::now();
+        let heard = self.listening.as_mut().map(|listening| listening.take(now));
+        self.tell_trouble(heard);
+        events
+            .extend(self.listening.as_mut().and_then(|listening| listening.settled(now)).map(Event::Changed));
         Ok(events)
     }
 
     /// What the supervisor has answered.
-    fn answers(&mut self) -> Result<Vec<Event>, ClientError> {
+    fn answers(&mut self) -> Result<Vec<Event>, Stopped> {
         let mut events = Vec::new();
         for (question, mut replies) in std::mem::take(&mut self.asked) {
             let mut over = false;
@@ -157,16 +250,21 @@ impl<'a> Session<'a> {
     }
 
     /// What a reply means, and whether it is the last one.
-    fn understand(&mut self, question: Question, reply: Reply) -> Result<(Option<Event>, bool), ClientError> {
+    fn understand(&mut self, question: Question, reply: Reply) -> Result<(Option<Event>, bool), Stopped> {
         let understood = match (question, reply) {
             (_, Reply::Building(event)) => {
                 self.voice.building(&event);
                 (None, false)
             }
             (Question::Open, Reply::Opened(state)) => {
-                self.opened(&state);
-                (Some(Event::Opened), true)
+                self.voice.ready(self.began.elapsed(), &state, &self.options.python);
+                // It starts when changes from then on will be heard of.
+                (if self.listening.is_some() { self.ask_what_to_watch()? } else { Some(Event::Opened) }, true)
             }
+            (Question::Open, Reply::Failed(Failure::Interpreter { message })) => {
+                return Err(Stopped::NoTemplate(message));
+            }
+            (Question::Watched, Reply::Watched(watched)) => (self.listen(watched), true),
             (Question::Run, Reply::Started { run, .. }) => {
                 self.run = Some(run);
                 (Some(Event::Started), false)
@@ -181,23 +279,51 @@ impl<'a> Session<'a> {
             (Question::Run, Reply::Failed(failure)) => {
                 (Some(Event::NotStarted(client::reason(&failure).to_owned())), true)
             }
-            (Question::Update, Reply::Updated(update)) => (Some(Event::Updated(Box::new(update))), true),
+            (Question::Update, Reply::Updated(update)) => {
+                self.ask_what_to_watch()?;
+                (Some(Event::Updated(Box::new(update))), true)
+            }
             (Question::Update, Reply::Failed(failure)) => {
                 (Some(Event::UpdateFailed(client::reason(&failure).to_owned())), true)
             }
             // The end of the run tells the rest.
             (Question::Stop, Reply::Stopped { .. }) => (None, true),
-            (_, other) => return Err(ClientError::unexpected(other)),
+            (_, other) => return Err(ClientError::unexpected(other).into()),
         };
         Ok(understood)
     }
 
-    fn opened(&mut self, state: &TemplateState) {
-        self.voice.ready(self.began.elapsed(), state, &self.options.python);
+    fn ask_what_to_watch(&mut self) -> Result<Option<Event>, ClientError> {
+        self.ask(Question::Watched, &Request::Watched)?;
+        Ok(None)
+    }
+
+    /// Listens to what decides the template. What may have happened before is a change as well.
+    fn listen(&mut self, watched: Watched) -> Option<Event> {
+        self.voice.relative_to(Path::new(&watched.root));
+        let heard = self.listening.as_mut().map(|listening| listening.listen(watched));
+        let more = matches!(heard, Some(Ok((_, true))));
+        self.tell_trouble(heard.map(|heard| heard.map(|(trouble, _)| trouble)));
+        if std::mem::take(&mut self.first) {
+            return Some(Event::Opened);
+        }
+        more.then(|| Event::Changed(Changed::default()))
+    }
+
+    fn tell_trouble(&mut self, heard: Option<Result<Vec<String>, WatchError>>) {
+        match heard {
+            Some(Ok(trouble)) => trouble.iter().for_each(|trouble| self.voice.warning(trouble)),
+            Some(Err(error)) => {
+                // It is of no use any more.
+                self.listening = None;
+                self.voice.warning(&format!("{error}; nothing will be restarted"));
+            }
+            None => {}
+        }
     }
 
     /// Does something. Returns how to end, if it is time to.
-    fn act(&mut self, action: Action) -> anyhow::Result<Option<Exit>> {
+    fn act(&mut self, action: Action) -> Result<Option<Exit>, Stopped> {
         match action {
             Action::Update => self.ask(Question::Update, &Request::Update)?,
             Action::Start => self.start()?,
@@ -227,13 +353,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn start(&mut self) -> anyhow::Result<()> {
-        let (open, streams) = terminal::streams().context("the standard streams cannot be passed on")?;
+    fn start(&mut self) -> Result<(), ClientError> {
+        let (open, streams) = terminal::streams()?;
         let Options { command, interpreter, .. } = self.options;
         let context = ProcessContext {
             argv: command.argv.clone(),
             sys_path: interpreter.sys_path.clone(),
-            environment: interpreter.environment.clone(),
+            environment: self.options.environment(),
             umask: client::umask(),
             stdio: open,
             main: MainModule::default(),

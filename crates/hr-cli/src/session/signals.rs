@@ -18,20 +18,30 @@ const SIGNALED: i32 = 128;
 const HEARD: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// The signals that are heard. What stops a job is left as it is: program and session stop and go on together.
-pub(super) struct Signals(SignalFd);
+pub(super) struct Signals {
+    heard: SignalFd,
+    before: SigSet,
+}
 
 impl Signals {
     /// Hears them from now on, in every thread that is started later.
     pub(super) fn hear() -> io::Result<Self> {
         let heard = SigSet::from_iter(HEARD);
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&heard), None)?;
-        Ok(Self(SignalFd::with_flags(&heard, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
+        let mut before = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&heard), Some(&mut before))?;
+        let heard = SignalFd::with_flags(&heard, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        Ok(Self { heard, before })
+    }
+
+    /// The signal mask that this process was started with.
+    pub(super) fn before(&self) -> SigSet {
+        self.before
     }
 
     /// Those that have come.
     pub(super) fn take(&self) -> Vec<Event> {
         let mut events = Vec::new();
-        while let Ok(Some(heard)) = self.0.read_signal() {
+        while let Ok(Some(heard)) = self.heard.read_signal() {
             let number = i32::try_from(heard.ssi_signo).unwrap_or_default();
             let Ok(signal) = Signal::try_from(number) else { continue };
             // What the kernel sends for a terminal goes to its whole foreground job.
@@ -43,7 +53,7 @@ impl Signals {
 
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.heard.as_fd()
     }
 }
 

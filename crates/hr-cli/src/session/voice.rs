@@ -118,6 +118,7 @@ impl Voice {
                     "seconds": line_seconds(line)}),
                 );
             }
+            Line::Nothing(files) if files.is_empty() => {}
             Line::Nothing(files) => {
                 let text = format!("{} · nothing to do", self.names(files));
                 self.say(Verbosity::Verbose, &text, json!({"event": "nothing", "files": self.paths(files)}));

@@ -1,38 +1,28 @@
-//! `hr run`: a program that stays up to date.
+//! `hr run`: a program that is restarted from a warm template whenever its source changes.
 
+mod arguments;
+
+use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
-use hr_forkserver::protocol;
+use anyhow::Context as _;
 
-use crate::program::CommandLine;
+use self::arguments::LogFormat;
+pub(crate) use self::arguments::Run;
 use crate::session::{self, Format, Options, Verbosity};
-use crate::{client, interpreter};
+use crate::watcher::Selection;
+use crate::{client, interpreter, program};
 
-/// Run a program
-#[derive(Debug, Args)]
-pub(crate) struct Run {
-    #[arg(long)]
-    no_reload: bool,
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
-    words: Vec<std::ffi::OsString>,
-}
+/// How long a program may take to end unless the user says otherwise.
+const GRACE: Duration = Duration::from_secs(2);
 
+/// Runs the program until it or the user ends.
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
-    let here = std::env::current_dir()?;
-    let mut interpreter = interpreter::find(None, None)?;
-    let script = &arguments.words[0];
-    let command = CommandLine {
-        program: protocol::Program::Script(script.clone()),
-        argv: arguments.words.clone(),
-        first_on_path: Some(here),
-        modules: vec![],
-        target: protocol::Target::Path(".".into()),
-        name: script.to_string_lossy().into_owned(),
-        notices: vec![],
-        environment: vec![],
-    };
+    let mut interpreter = arguments.subject.interpreter()?;
+    let here = env::current_dir().context("the current directory cannot be told")?;
+    let command = program::understand(&arguments.words, arguments.module, &interpreter, &here)
+        .map_err(|error| anyhow::Error::msg(format!("hint: {}", error.hint())).context(error))?;
     if let (Some(directory), false) = (&command.first_on_path, interpreter::is_path_safe(&interpreter)) {
         interpreter.sys_path.splice(..1, [directory.clone()]);
     }
@@ -43,10 +33,22 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         command,
         interpreter: target,
         python: format!("python {major}.{minor}"),
-        environment: vec![],
+        globs: Selection::new(&here, &arguments.watch, &arguments.ignore)?,
+        env_files: Vec::new(),
         reload: !arguments.no_reload,
-        grace: Duration::from_secs(2),
-        verbosity: Verbosity::Normal,
-        format: Format::Text,
+        grace: arguments.grace.unwrap_or(GRACE),
+        verbosity: verbosity(arguments),
+        format: match arguments.log_format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        },
     })
+}
+
+fn verbosity(arguments: &Run) -> Verbosity {
+    match (arguments.quiet, arguments.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    }
 }
