@@ -3,20 +3,43 @@
 use hr_forkserver::protocol::{Call, Effect, ImportFailure, ImportOutcome, Loaded, Preparation};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::job::Job;
 use crate::loaded::PythonLoaded;
-use crate::sys;
+use crate::program::{self, End};
+use crate::{ending, sys};
 
 /// Exit code of a process in which Python could not even begin to carry out a call.
 const BROKEN: i32 = 1;
 
-/// Serves the supervisor behind `descriptor`. Does not return.
-#[pyfunction]
-pub(crate) fn serve(descriptor: i32, interpreter: Py<PyAny>) -> PyResult<()> {
-    let socket = sys::adopt(descriptor)?;
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-    paused::serve(CPython { template: interpreter }, socket)
+/// Serves the supervisor behind a descriptor once it is called, and does not return.
+///
+/// It is called as an excepthook: by the interpreter itself, when all frames of Python are gone. What is forked from here
+/// has none, either, so a program finds below its first frame what it would find anywhere: nothing.
+#[pyclass(frozen)]
+pub(crate) struct Server {
+    descriptor: i32,
+    interpreter: Py<PyAny>,
+}
+
+#[pymethods]
+impl Server {
+    #[new]
+    fn new(descriptor: i32, interpreter: Py<PyAny>) -> Self {
+        Self { descriptor, interpreter }
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __call__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
+        // The interpreter only borrows its hook: when that is reset, this object may be gone.
+        let Self { descriptor, interpreter } = self;
+        let (descriptor, template) = (*descriptor, interpreter.clone_ref(py));
+        template.call_method0(py, "begin")?;
+        let socket = sys::adopt(descriptor)?;
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+        paused::serve(CPython { template }, socket)
+    }
 }
 
 /// The methods are those of `hotreload._template.Template`.
@@ -42,6 +65,14 @@ impl CPython {
             };
             Ok(ImportOutcome::Failed { failure, left_traces })
         })
+    }
+
+    fn carry_out(&self, py: Python<'_>, call: Call, descriptors: RunDescriptors) -> PyResult<End> {
+        let job = Job::new(py, call, descriptors)?;
+        let beginning = self.template.call_method1(py, "run", (job,))?;
+        let end = program::execute(py, beginning.extract(py)?)?;
+        self.template.call_method0(py, "executed")?;
+        Ok(end)
     }
 }
 
@@ -108,13 +139,15 @@ impl Interpreter for CPython {
 
     fn run(&mut self, call: Call, descriptors: RunDescriptors) -> i32 {
         Python::attach(|py| {
-            let code = Job::new(py, call, descriptors)
-                .and_then(|job| self.template.call_method1(py, "run", (job,)))
-                .and_then(|code| code.extract(py));
-            code.unwrap_or_else(|error: PyErr| {
+            let end = self.carry_out(py, call, descriptors).unwrap_or_else(|error: PyErr| {
                 error.print(py);
-                BROKEN
-            })
+                End::with(BROKEN)
+            });
+            let own_modules = || {
+                let names = self.template.call_method0(py, "own_modules")?;
+                names.extract::<Vec<String>>(py)
+            };
+            ending::finish(py, end, || own_modules().unwrap_or_default())
         })
     }
 }

@@ -9,11 +9,13 @@
 mod audit;
 mod client;
 mod context;
+mod ending;
 mod events;
 mod interpreter;
 mod job;
 mod loaded;
 mod payload;
+mod program;
 mod records;
 mod run;
 mod sys;
@@ -24,7 +26,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add_function(wrap_pyfunction!(interpreter::serve, module)?)?;
+    module.add_class::<interpreter::Server>()?;
     module.add_class::<audit::AuditFilter>()?;
     module.add_class::<client::Supervisor>()?;
     module.add_class::<records::State>()?;

@@ -1,12 +1,15 @@
 //! The calls that Rust cannot check. All `unsafe` of this crate is here.
 #![allow(unsafe_code)]
 
+use std::ffi::{CStr, c_char, c_int};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::libc;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use pyo3::{Python, ffi};
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
@@ -63,4 +66,85 @@ pub(crate) fn after_fork_in_parent(_python: Python<'_>) {
 pub(crate) fn after_fork_in_child(_python: Python<'_>) {
     // SAFETY: this is the forked process, and the thread that forked was attached to the interpreter.
     unsafe { ffi::PyOS_AfterFork_Child() };
+}
+
+/// `Py_file_input` of `Python/compile.h`: the source is that of a module.
+const FILE_INPUT: c_int = 257;
+
+/// `PyCompilerFlags` of `cpython/compile.h`.
+#[repr(C)]
+struct CompilerFlags {
+    flags: c_int,
+    feature_version: c_int,
+}
+
+unsafe extern "C" {
+    /// Not of the limited API, but exported by every CPython since 2.3, and unchanged.
+    fn PyRun_FileExFlags(
+        file: *mut libc::FILE,
+        name: *const c_char,
+        start: c_int,
+        globals: *mut ffi::PyObject,
+        locals: *mut ffi::PyObject,
+        close: c_int,
+        flags: *mut CompilerFlags,
+    ) -> *mut ffi::PyObject;
+}
+
+/// Executes a source file as the interpreter executes its program: it is decoded, compiled and complained about by the
+/// same code. `minor` is the version of the language.
+pub(crate) fn run_file<'py>(
+    path: &CStr,
+    names: &Bound<'py, PyDict>,
+    minor: u8,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: both are strings that end with a null byte.
+    let file = unsafe { libc::fopen(path.as_ptr(), c"rbe".as_ptr()) };
+    if file.is_null() {
+        return Err(io::Error::last_os_error().into());
+    }
+    let mut flags = CompilerFlags { flags: 0, feature_version: minor.into() };
+    let names_pointer = names.as_ptr();
+    // SAFETY: the caller is attached to the interpreter and lends it the names; the file is open, and closed by the
+    // callee, as 1 asks for. It returns a new reference, or null with an exception set.
+    unsafe {
+        let result = PyRun_FileExFlags(
+            file,
+            path.as_ptr(),
+            FILE_INPUT,
+            names_pointer,
+            names_pointer,
+            1,
+            &raw mut flags,
+        );
+        Bound::from_owned_ptr_or_err(names.py(), result)
+    }
+}
+
+/// `PyEval_EvalCode` with `names` for globals and locals. `code` is a code object.
+pub(crate) fn run_code<'py>(
+    code: &Bound<'py, PyAny>,
+    names: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: the caller is attached to the interpreter and lends it all three. It returns a new reference, or null with an
+    // exception set.
+    unsafe {
+        let result = ffi::PyEval_EvalCode(code.as_ptr(), names.as_ptr(), names.as_ptr());
+        Bound::from_owned_ptr_or_err(names.py(), result)
+    }
+}
+
+/// Writes out what C code has left in its `stdio` buffers, as `exit` would.
+pub(crate) fn flush_c_streams() {
+    // SAFETY: a null stream means all of them.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+}
+
+/// Ends this process by SIGINT, whatever was to be done about that signal.
+pub(crate) fn die_of_interrupt() {
+    // SAFETY: it sets a disposition, not a handler, and sends a signal to this process.
+    unsafe {
+        libc::signal(libc::SIGINT, libc::SIG_DFL);
+        libc::kill(libc::getpid(), libc::SIGINT);
+    }
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from itertools import islice
 from types import ModuleType
+
+from hotreload import _native
 
 MOST = 1000
 """Modules that are told of after one run. What is left out, the next run will find out."""
@@ -19,13 +22,21 @@ class Learning:
     def __init__(self, is_first_party: Callable[[str], bool]) -> None:
         self._is_first_party = is_first_party
         self._known = len(sys.modules)
+        self._told: set[str] = set()
 
-    def loaded(self) -> list[str]:
-        """Names of the modules, in the order in which their imports ended, without the project's own."""
+    def new(self) -> list[str]:
+        """Names of the modules, in the order in which their imports ended."""
         # Importing moves a module to the end of `sys.modules` when it is done. What a program removes there only hides
         # as many of the oldest.
-        new = _newest(max(0, len(sys.modules) - self._known))
-        return [name for name in reversed(new) if self._can_be_preloaded(name, sys.modules.get(name))][:MOST]
+        return _newest(max(0, len(sys.modules) - self._known))[::-1]
+
+    def tell(self, job: _native.Job) -> None:
+        """Let the next template have what this run had to load itself, but for the project's own modules."""
+        with contextlib.suppress(Exception):  # a program may do anything to `sys.modules`
+            loaded = [name for name in self.new() if self._can_be_preloaded(name, sys.modules.get(name))]
+            if new := [name for name in loaded[:MOST] if name not in self._told]:
+                job.note_loaded(new)
+                self._told.update(new)
 
     def _can_be_preloaded(self, name: object, module: ModuleType | None) -> bool:
         if not isinstance(name, str) or name.partition(".")[0] in _NOT_LEARNED:

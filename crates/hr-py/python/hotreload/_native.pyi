@@ -51,8 +51,14 @@ class Job:
     def take_function(self) -> PayloadParts: ...
     def note_loaded(self, modules: list[str]) -> None: ...
 
-def serve(descriptor: int, interpreter: Any) -> NoReturn:
-    """Serve the supervisor behind ``descriptor``; ``interpreter`` has the methods of ``_template.Template``."""
+class Server:
+    """Serves the supervisor behind ``descriptor`` once it is called, as an excepthook, and does not return.
+
+    ``interpreter`` has the methods of ``_template.Template``.
+    """
+
+    def __init__(self, descriptor: int, interpreter: Any) -> None: ...
+    def __call__(self, *exception: Any) -> NoReturn: ...
 
 class State:
     """A template, for people."""

@@ -1,32 +1,69 @@
 """A run that is a whole program: ``python FILE``, ``python -m MODULE``, or an entry point.
 
-Whatever the program can see of itself is what it would see in an interpreter of its own, and so is its end.
+Whatever the program can see of itself is what it would see in an interpreter of its own. Here is decided what is to be
+executed; it is executed by the native module, which leaves no frame below the program's first.
 """
 
 from __future__ import annotations
 
 import builtins
+import linecache
+import marshal
 import os
 import sys
-from importlib.machinery import BuiltinImporter, SourceFileLoader
-from types import ModuleType
+from collections.abc import Callable
+from importlib.machinery import BuiltinImporter, SourceFileLoader, SourcelessFileLoader
+from importlib.util import MAGIC_NUMBER
+from types import CodeType, ModuleType
+from typing import Any, TypeAlias
+
+from hotreload import _native
+from hotreload._learning import Learning
+
+Beginning: TypeAlias = int | tuple[str, Any, tuple[Any, ...]]
+"""The exit code of a program that cannot be begun, or: ``file`` and its path, ``code`` and a code object, ``call``, a
+function and its arguments."""
 
 CANNOT_OPEN = 2
 """Exit code of an interpreter that cannot read the file it is to execute."""
 
-_FROM_ENTRY_POINT = "import sys; from {module} import {name}; sys.exit({function}())"
+_ENTRY_POINT = "import sys; from {module} import {name}; sys.exit({function}())"
+
+_PYC_HEADER = 16
+"""Length in bytes of what comes before the code in a ``.pyc`` (PEP 552)."""
+
+_OPTIONS = sys.orig_argv[1 : sys.orig_argv.index("-c")] if "-c" in sys.orig_argv else []
+"""What this interpreter was given before its program."""
 
 
-def execute(kind: str, name: str, function: str | None) -> int | None:
-    """Be the program until it ends. Returns the exit code of an interpreter that could not even begin."""
-    if kind == "module":
-        return _execute_module(name)
-    if function is not None:
-        return _execute_function(name, function)
-    return _execute_file(name)
+class Running:
+    """A program, from its first line to its last."""
+
+    def __init__(self, job: _native.Job, learning: Learning) -> None:
+        self._job = job
+        self._learning = learning
+
+    def begin(self, kind: str, name: str, function: str | None) -> Beginning:
+        """Get ready for the program that ``kind`` and ``name`` tell, as the interpreter would."""
+        _install_main()
+        if kind == "module":
+            sys.orig_argv[:] = [sys.executable, *_OPTIONS, "-m", name, *self._job.argv[1:]]
+            return _module(name)
+        sys.orig_argv[:] = [sys.executable, *_OPTIONS, *self._job.argv]
+        if function is not None:
+            return _function(name, function)
+        return _file(name)
+
+    def executed(self) -> None:
+        """It has reached its end; what it has left to `atexit` and to threads is still to come."""
+        self._learning.tell(self._job)
+
+    def own_modules(self) -> list[str]:
+        """Names of the modules that this process shares with no template, in the order in which they were imported."""
+        return ["__main__", *self._learning.new()]
 
 
-def install_main() -> ModuleType:
+def _install_main() -> None:
     """The ``__main__`` that an interpreter begins with."""
     main = ModuleType("__main__")
     if sys.version_info < (3, 14):
@@ -34,45 +71,57 @@ def install_main() -> ModuleType:
     main.__dict__["__builtins__"] = builtins
     main.__loader__ = BuiltinImporter  # type: ignore[assignment]
     sys.modules["__main__"] = main
-    return main
 
 
-def _execute_module(name: str) -> None:
-    sys.argv[0] = "-m"
+def _module(name: str) -> Beginning:
+    sys.argv[0] = "-m"  # until the module is found
     _search_first(os.getcwd())
-    import runpy
-
-    runpy._run_module_as_main(name)  # type: ignore[attr-defined]
+    return "call", _run_module_as_main(), (name,)
 
 
-def _execute_function(module: str, function: str) -> None:
-    code = _FROM_ENTRY_POINT.format(module=module, name=function.partition(".")[0], function=function)
-    exec(compile(code, "<string>", "exec", dont_inherit=True), vars(sys.modules["__main__"]))  # noqa: S102
+def _function(module: str, function: str) -> Beginning:
+    source = _ENTRY_POINT.format(module=module, name=function.partition(".")[0], function=function)
+    if sys.version_info >= (3, 13):
+        linecache.cache["<string>"] = (len(source), None, [source + "\n"], "<string>")
+    return "code", compile(source, "<string>", "exec", dont_inherit=True), ()
 
 
-def _execute_file(name: str) -> int | None:
+def _file(name: str) -> Beginning:
     path = os.path.join(os.getcwd(), name.removeprefix("./"))
     if _is_searched(path):
         _search_first(path)
-        import runpy
-
-        runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
-        return None
+        return "call", _run_module_as_main(), ("__main__", False)
     _search_first(os.path.dirname(os.path.realpath(name)))
     try:
         with open(path, "rb") as file:
-            source = file.read()
+            beginning = file.read(_PYC_HEADER)
+            bytecode = file.read() if path.endswith(".pyc") else b""
     except OSError as error:
-        print(
-            f"{sys.executable}: can't open file {path!r}: [Errno {error.errno}] {error.strerror}", file=sys.stderr
-        )
+        message = f"{sys.executable}: can't open file {path!r}: [Errno {error.errno}] {error.strerror}"
+        print(message, file=sys.stderr)
         return CANNOT_OPEN
     main = sys.modules["__main__"]
     main.__file__ = path
     main.__dict__["__cached__"] = None
-    main.__loader__ = SourceFileLoader("__main__", path)
-    exec(compile(source, path, "exec", dont_inherit=True), vars(main))  # noqa: S102
-    return None
+    if not path.endswith(".pyc"):
+        main.__loader__ = SourceFileLoader("__main__", path)
+        return "file", path, ()
+    main.__loader__ = SourcelessFileLoader("__main__", path)
+    if beginning[: len(MAGIC_NUMBER)] != MAGIC_NUMBER:
+        return "call", _bad_magic, ()
+    return "code", marshal.loads(bytecode), ()  # noqa: S302 - it is what the user has asked for
+
+
+def _bad_magic() -> None:
+    raise RuntimeError("Bad magic number in .pyc file")
+
+
+def _run_module_as_main() -> Callable[..., object]:
+    # Tracebacks of `python -m` have its frames in them.
+    import runpy
+
+    run: Callable[..., object] = runpy._run_module_as_main  # type: ignore[attr-defined]
+    return run
 
 
 def _is_searched(path: str) -> bool:
@@ -86,6 +135,7 @@ def _is_searched(path: str) -> bool:
     return False
 
 
-def _search_first(first: str) -> None:
-    if not getattr(sys.flags, "safe_path", False) and sys.path[:1] != [first]:
-        sys.path.insert(0, first)
+def _search_first(directory: str) -> None:
+    """Let ``sys.path`` begin with ``directory``. Who asked for this run had to know it, too, but cannot know as well."""
+    if not getattr(sys.flags, "safe_path", sys.flags.isolated) and sys.path[:1] != [directory]:
+        sys.path.insert(0, directory)

@@ -1,8 +1,7 @@
-"""What a run does: it becomes the process its client describes, calls the function, and ends as programs end."""
+"""What a run does: it becomes the process its client describes, and calls the function."""
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import contextlib
 import io
@@ -16,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 from typing import Any
 
-from hotreload import _native, _program
+from hotreload import _native
 from hotreload._call import FunctionReference, pickler, type_name, without_unpicklable_parts
 from hotreload._effects import ImportEffects, variables
 from hotreload._learning import Learning
@@ -24,24 +23,15 @@ from hotreload._payload import Payload, is_plain, pack, pack_plain, unpack
 
 _OUR_CODE = os.path.dirname(__file__) + os.sep
 
-_OPTIONS = sys.orig_argv[1 : sys.orig_argv.index("-c")] if "-c" in sys.orig_argv else []
-"""What this interpreter was given before its program."""
-
-FLUSH_FAILED = 120
-"""Exit code of an interpreter that could not write out its last output."""
-
 
 def carry_out(job: _native.Job, effects: ImportEffects, learning: Learning) -> int:
-    """Carry out ``job`` and return the exit code of the process."""
+    """Call the function of ``job`` and return the exit code of the process."""
     become(job, effects)
-    if job.program is not None:
-        return end(be_program(job, *job.program, learning))
     try:
-        code = call(job, learning)
+        return call(job, learning)
     except BaseException:  # such as MemoryError, or an interrupt while a result was on its way
         report_uncaught()
-        code = 1
-    return end(code)
+        return 1
 
 
 def become(job: _native.Job, effects: ImportEffects) -> None:
@@ -135,7 +125,7 @@ def call(job: _native.Job, learning: Learning) -> int:
         try:
             value = function(*args, **kwargs)
         finally:
-            tell_loaded(job, learning)
+            learning.tell(job)
     except SystemExit as leaving:
         code, printed = exit_code(leaving.code)
         if printed is not None and sys.stderr is not None:
@@ -153,32 +143,6 @@ def call(job: _native.Job, learning: Learning) -> int:
         return 1
     job.result.returned(*payload)
     return 0
-
-
-def be_program(job: _native.Job, kind: str, name: str, function: str | None, learning: Learning) -> int:
-    """Be a whole program. Returns an exit code."""
-    _program.install_main()
-    options = _OPTIONS if kind != "module" else [*_OPTIONS, "-m", name]
-    sys.orig_argv[:] = [sys.executable, *options, *(job.argv[1:] if kind == "module" else job.argv)]
-    try:
-        return _program.execute(kind, name, function) or 0
-    except SystemExit as leaving:
-        code, printed = exit_code(leaving.code)
-        if printed is not None and sys.stderr is not None:
-            print(printed, file=sys.stderr)
-        return code
-    except BaseException as error:
-        sys.excepthook(type(error), error.with_traceback(without_our_frames(error)), error.__traceback__)
-        return 1
-    finally:
-        tell_loaded(job, learning)
-
-
-def tell_loaded(job: _native.Job, learning: Learning) -> None:
-    """Let the next template have what this run had to load itself."""
-    with contextlib.suppress(Exception):  # a program may do anything to `sys.modules`
-        if modules := learning.loaded():
-            job.note_loaded(modules)
 
 
 def publish(function: Any) -> None:
@@ -236,23 +200,9 @@ def report_uncaught() -> None:
         traceback.print_exception(type(error), error, without_our_frames(error))
 
 
-def end(code: int) -> int:
-    """End as an interpreter does, short of tearing down its heap: threads, ``atexit``, streams."""
-    try:
-        threading._shutdown()  # type: ignore[attr-defined]
-    except BaseException:
-        report_uncaught()
-    atexit._run_exitfuncs()
-    return code if flush_standard_streams() else FLUSH_FAILED
-
-
-def flush_standard_streams() -> bool:
-    """Write out what is buffered; ``False`` if that failed."""
-    flushed = True
+def flush_standard_streams() -> None:
+    """Write out what is buffered, if that can be."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(BaseException):
             if stream is not None and not stream.closed:
                 stream.flush()
-        except BaseException:
-            flushed = False
-    return flushed

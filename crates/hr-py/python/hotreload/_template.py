@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from hotreload import _bytecode, _native, _run
+from hotreload import _bytecode, _native, _program, _run
 from hotreload._call import pickler
 from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
 from hotreload._learning import Learning
@@ -168,6 +168,15 @@ class Template:
         self._seeded = False
         self._told: set[str] = set()
         """Names of the modules that were loaded when this process, or what it was forked from, settled."""
+        self._running: _program.Running | None = None
+
+    def begin(self) -> None:  # noqa: PLR6301 - a method of the interpreter
+        """The interpreter has left its last frame: undo what it was led here with."""
+        sys.excepthook = sys.__excepthook__
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)
+        if "linecache" in sys.modules:
+            sys.modules["linecache"].cache.pop("<string>", None)  # from 3.13 on, it has the source that led here
 
     def prepare(  # noqa: PLR0917 - the fields of one message
         self,
@@ -296,12 +305,26 @@ class Template:
         self._withdraw()
         _run.rehearse(self._effects, Learning(self._guard.first_party.holds))
 
-    def run(self, job: _native.Job) -> int:
-        """This process is a run from here on. Returns its exit code."""
+    def run(self, job: _native.Job) -> int | _program.Beginning:
+        """This process is a run from here on. Returns its exit code, or how its program begins."""
         if not self._seeded:
             _run.reseed()
         self._withdraw()
-        return _run.carry_out(job, self._effects, Learning(self._guard.first_party.holds))
+        learning = Learning(self._guard.first_party.holds)
+        if job.program is None:
+            return _run.carry_out(job, self._effects, learning)
+        _run.become(job, self._effects)
+        self._running = _program.Running(job, learning)
+        return self._running.begin(*job.program)
+
+    def executed(self) -> None:
+        """Nothing of a program is on the stack any more."""
+        if self._running is not None:
+            self._running.executed()
+
+    def own_modules(self) -> list[str]:
+        """Names of the modules that go with the program."""
+        return [] if self._running is None else self._running.own_modules()
 
     def _withdraw(self) -> None:
         """Let first-party modules in: this process imports for a template no more."""
@@ -338,8 +361,12 @@ def _qualified(kind: type[BaseException]) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def main(at_startup: frozenset[str]) -> Any:
-    """Serve the supervisor behind the descriptor that the last argument names. Does not return.
+class _Paused(BaseException):
+    """Raised to leave all frames of Python. What is forked from a process without frames has none of ours below its own."""
+
+
+def main(at_startup: frozenset[str]) -> NoReturn:
+    """Serve the supervisor behind the descriptor that the last argument names, once the caller's frame is gone.
 
     ``at_startup`` names the modules that the interpreter had loaded before anything of this package.
     """
@@ -348,4 +375,5 @@ def main(at_startup: frozenset[str]) -> Any:
     with contextlib.suppress(ImportError):
         pickler()  # what every run would have to import to send its result
     del sys.path[-1]
-    _native.serve(int(sys.argv[-1]), Template(at_startup))
+    sys.excepthook = _native.Server(int(sys.argv[-1]), Template(at_startup))
+    raise _Paused
