@@ -6,9 +6,13 @@
 mod analysis;
 mod client;
 mod commands;
+mod filesystems;
 mod interpreter;
+mod program;
+mod session;
 mod supervisor;
 mod sys;
+mod watcher;
 
 use std::process::ExitCode;
 
@@ -26,6 +30,7 @@ struct Cli {
 enum Command {
     #[command(hide = true)]
     Serve(commands::serve::Serve),
+    Run(commands::run::Run),
     Imports(commands::imports::Imports),
     Graph(commands::graph::Graph),
     Why(commands::why::Why),
@@ -37,6 +42,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => commands::serve::run(&arguments),
+        Command::Run(arguments) => commands::run::run(&arguments),
         Command::Imports(arguments) => commands::imports::run(&arguments),
         Command::Graph(arguments) => commands::graph::run(&arguments),
         Command::Why(arguments) => commands::why::run(&arguments),

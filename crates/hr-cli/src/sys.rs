@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use nix::libc;
-use nix::sys::signal::{SigHandler, Signal};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::ForkResult;
 use rustix::io::{FdFlags, fcntl_setfd};
 
@@ -22,11 +22,16 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Lets `signal` do to this process what it does by default.
+pub(crate) fn default_action(signal: Signal) -> io::Result<()> {
+    // SAFETY: it sets a disposition, not a handler, so no code of ours runs in a signal's context.
+    unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }?;
+    Ok(())
+}
+
 /// Lets children that end be waited for, even if whoever started this process ignores SIGCHLD.
 pub(crate) fn wait_for_children_again() -> io::Result<()> {
-    // SAFETY: it sets a disposition, not a handler, so no code of ours runs in a signal's context.
-    unsafe { nix::sys::signal::signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
-    Ok(())
+    default_action(Signal::SIGCHLD)
 }
 
 /// Goes on in a new process whose parent has ended; the caller's parent collects this one at once.
@@ -37,6 +42,13 @@ pub(crate) fn go_to_background() -> io::Result<()> {
         // Destructors would close, or wait for, what now belongs to the child.
         ForkResult::Parent { .. } => std::process::exit(0),
     }
+}
+
+/// Lets the program that `command` starts begin with this signal mask: it would inherit that of this process.
+pub(crate) fn with_mask(command: &mut Command, mask: SigSet) {
+    let prepare = move || Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?);
+    // SAFETY: between fork and exec the closure makes one system call; it neither allocates nor locks.
+    unsafe { command.pre_exec(prepare) };
 }
 
 /// Lets the program that `command` starts inherit `descriptors`, and no other but its standard streams.

@@ -29,6 +29,13 @@ pub enum Request {
         /// How long it may take to end after SIGTERM; without time, it is killed at once.
         grace: Duration,
     },
+    /// Send a run a signal. Answered by [`Reply::Stopped`] at once, which says whether it was running.
+    Signal {
+        /// Which run.
+        run: RunId,
+        /// The signal's number.
+        signal: i32,
+    },
     /// Bring the template up to date with what is on disk now. Answered by [`Reply::Updated`].
     Update,
     /// Tell the state of the template. Answered by [`Reply::State`].

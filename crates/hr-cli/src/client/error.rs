@@ -46,7 +46,7 @@ impl From<ChannelError> for ClientError {
 
 impl ClientError {
     /// The error for a reply that does not fit its request.
-    pub(super) fn unexpected(reply: Reply) -> Self {
+    pub(crate) fn unexpected(reply: Reply) -> Self {
         match reply {
             Reply::Failed(failure) => Self::Refused(failure),
             other => Self::Unexpected(Box::new(other)),
@@ -54,7 +54,8 @@ impl ClientError {
     }
 }
 
-fn reason(failure: &Failure) -> &str {
+/// The reason for a failure, for people.
+pub(crate) fn reason(failure: &Failure) -> &str {
     match failure {
         Failure::UnknownPackage { message, .. }
         | Failure::Interpreter { message }

@@ -7,7 +7,7 @@ mod run;
 mod target;
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,11 @@ use hr_forkserver::protocol::{Call, Hello, ImportProfile, Open, Reply, Request, 
 use hr_forkserver::{Channel, Received, above_streams, socket_pair};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::SigSet;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
-pub(crate) use self::error::ClientError;
+pub(crate) use self::error::{ClientError, reason};
 pub(crate) use self::run::Run;
 pub(crate) use self::target::target_interpreter;
 use crate::sys;
@@ -26,8 +27,27 @@ use crate::sys;
 /// How long a supervisor may take to end everything before it is ended itself.
 const CLOSE_LIMIT: Duration = Duration::from_secs(15);
 
-/// A stream on which the supervisor answers one request.
-type Replies = Channel<(), Reply>;
+/// The stream on which the supervisor answers one request.
+#[derive(Debug)]
+pub(crate) struct Replies(Channel<(), Reply>);
+
+impl Replies {
+    /// A reply that is here already.
+    pub(crate) fn take(&mut self) -> Result<Option<Reply>, ClientError> {
+        Ok(self.0.try_receive()?.map(|received| received.message))
+    }
+
+    /// Waits for the next reply.
+    fn wait(&mut self) -> Result<Reply, ClientError> {
+        Ok(self.0.receive()?.ok_or(ClientError::Died)?.message)
+    }
+}
+
+impl AsFd for Replies {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
 
 /// A connection to a supervisor that ends with this process, or when this is dropped.
 #[derive(Debug)]
@@ -40,6 +60,11 @@ pub(crate) struct Client {
 impl Client {
     /// Starts a supervisor. What it has to tell people goes to `voice`.
     pub(crate) fn start(voice: Stdio) -> Result<Self, ClientError> {
+        Self::start_with(voice, SigSet::thread_get_mask().map_err(std::io::Error::from)?)
+    }
+
+    /// The same, with this signal mask for the supervisor, and for runs.
+    pub(crate) fn start_with(voice: Stdio, mask: SigSet) -> Result<Self, ClientError> {
         let program = std::env::current_exe()?;
         let failed =
             |detail: String| ClientError::Start { program: program.clone().into_os_string(), detail };
@@ -54,6 +79,7 @@ impl Client {
             .stdout(Stdio::null())
             .stderr(voice);
         sys::inherit(&mut command, &[&theirs, &owner]);
+        sys::with_mask(&mut command, mask);
         // The program goes on in the background at once; what ends here is what it was started as.
         let status = command.status();
         match status {
@@ -68,7 +94,7 @@ impl Client {
         let mut connection: Channel<Request, ()> = ours.into();
         let mut replies = request(&mut connection, &Request::Hello(Hello::OURS), Vec::new())?;
         let Received { message, mut descriptors } =
-            replies.receive()?.ok_or_else(|| failed("it ended at once".to_owned()))?;
+            replies.0.receive()?.ok_or_else(|| failed("it ended at once".to_owned()))?;
         match (message, descriptors.pop()) {
             (Reply::Hello(Hello::OURS), Some(handle)) => Ok(Self { connection, handle }),
             // It is this very program, unless somebody has replaced the file.
@@ -81,9 +107,9 @@ impl Client {
 
     /// Scans a project and builds its template.
     pub(crate) fn open(&mut self, open: Open) -> Result<TemplateState, ClientError> {
-        let mut replies = request(&mut self.connection, &Request::Open(Box::new(open)), Vec::new())?;
+        let mut replies = self.request(&Request::Open(Box::new(open)))?;
         loop {
-            match next_reply(&mut replies)? {
+            match replies.wait()? {
                 Reply::Building(_) => {}
                 Reply::Opened(state) => return Ok(state),
                 other => return Err(ClientError::unexpected(other)),
@@ -99,14 +125,29 @@ impl Client {
         }
     }
 
-    /// Forks a run with the working directory of this process, and with `streams` for those standard streams that
-    /// `call` says are open.
-    pub(crate) fn exec(&mut self, call: Call, streams: Vec<OwnedFd>) -> Result<Run, ClientError> {
+    /// Asks for something, and leaves waiting for the answer to the caller.
+    pub(crate) fn request(&mut self, message: &Request) -> Result<Replies, ClientError> {
+        request(&mut self.connection, message, Vec::new())
+    }
+
+    /// Asks for a run with the working directory of this process, and with `streams` for those standard streams that
+    /// `call` says are open. Returns where the supervisor tells of it, and where the run tells what came of a function.
+    pub(crate) fn begin(
+        &mut self,
+        call: Call,
+        streams: Vec<OwnedFd>,
+    ) -> Result<(Replies, OwnedFd), ClientError> {
         let (results, theirs) = socket_pair()?;
         let mut descriptors = vec![working_directory()?, theirs];
         descriptors.extend(streams);
-        let mut replies = request(&mut self.connection, &Request::Exec(Box::new(call)), descriptors)?;
-        match next_reply(&mut replies)? {
+        let replies = request(&mut self.connection, &Request::Exec(Box::new(call)), descriptors)?;
+        Ok((replies, results))
+    }
+
+    /// Forks a run, as [`Client::begin`], and waits until it is there.
+    pub(crate) fn exec(&mut self, call: Call, streams: Vec<OwnedFd>) -> Result<Run, ClientError> {
+        let (mut replies, results) = self.begin(call, streams)?;
+        match replies.wait()? {
             Reply::Started { .. } => Ok(Run::new(replies, results.into())),
             other => Err(ClientError::unexpected(other)),
         }
@@ -135,9 +176,9 @@ impl Client {
     }
 
     fn ask(&mut self, message: &Request) -> Result<Reply, ClientError> {
-        let mut replies = request(&mut self.connection, message, Vec::new())?;
+        let mut replies = self.request(message)?;
         loop {
-            match next_reply(&mut replies)? {
+            match replies.wait()? {
                 // The supervisor tells people itself.
                 Reply::Building(_) => {}
                 reply => return Ok(reply),
@@ -155,15 +196,18 @@ fn request(
     let (ours, theirs) = socket_pair()?;
     descriptors.insert(0, theirs);
     connection.send(message, descriptors)?;
-    Ok(ours.into())
-}
-
-fn next_reply(replies: &mut Replies) -> Result<Reply, ClientError> {
-    Ok(replies.receive()?.ok_or(ClientError::Died)?.message)
+    Ok(Replies(ours.into()))
 }
 
 /// The working directory as a descriptor: it may have been removed or be unreadable, and is still ours.
 fn working_directory() -> std::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     above_streams(rustix::fs::open(".", flags, Mode::empty())?)
+}
+
+/// The umask by the kernel's account of this process: `umask(2)` can only be read by changing it.
+pub(crate) fn umask() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let value = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    value.and_then(|value| u32::from_str_radix(value.trim(), 8).ok()).unwrap_or(0o022)
 }

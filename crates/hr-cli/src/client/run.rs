@@ -27,13 +27,10 @@ impl Run {
     /// Waits for the end. The outcome is what the function came to, if the run lived to tell.
     pub(crate) fn wait(mut self) -> Result<(ExitStatus, Option<Outcome>), ClientError> {
         loop {
-            let status = match self.replies.try_receive() {
-                Ok(Some(received)) => match received.message {
-                    Reply::Ended(status) => Some(status),
-                    other => return Err(ClientError::unexpected(other)),
-                },
-                Ok(None) => None,
-                Err(error) => return Err(error.into()),
+            let status = match self.replies.take()? {
+                Some(Reply::Ended(status)) => Some(status),
+                Some(other) => return Err(ClientError::unexpected(other)),
+                None => None,
             };
             // After the status: whatever the run has sent is here by then.
             self.take_results();

@@ -4,6 +4,7 @@ pub(crate) mod doctor;
 pub(crate) mod graph;
 pub(crate) mod imports;
 mod page;
+pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod verify;
 pub(crate) mod why;

@@ -85,6 +85,10 @@ impl Supervisor {
             }
             Request::Exec(call) => self.exec(*call, descriptors, answer),
             Request::Stop { run, grace } => self.stop(run, grace, answer),
+            Request::Signal { run, signal } => {
+                let was_running = self.tree.signal(run, signal);
+                self.answers.send(answer, &Reply::Stopped { was_running });
+            }
             Request::Update => {
                 self.refresh.request(Purpose::Update(answer));
                 let done = self.refresh.advance(&mut self.tree);

@@ -11,7 +11,7 @@ mod clients;
 mod construction;
 mod decide;
 mod inputs;
-mod lines;
+pub(crate) mod lines;
 mod listings;
 mod memory;
 mod opened;

@@ -149,6 +149,13 @@ impl SnapshotTree {
         self.signal_run(run, Signal::TERM)
     }
 
+    /// Sends a run a signal that is not to be its end. Returns whether it was running.
+    pub fn signal(&mut self, run: RunId, number: i32) -> bool {
+        let Some(signal) = Signal::from_named_raw(number) else { return false };
+        let run = self.runs.get(&run).filter(|run| run.ended.is_none());
+        run.and_then(|run| run.process.as_ref()).is_some_and(|(_, handle)| processes::signal(handle, signal))
+    }
+
     /// Ends a run that did not heed [`SnapshotTree::terminate`].
     pub fn kill_run(&mut self, run: RunId) {
         self.signal_run(run, Signal::KILL);

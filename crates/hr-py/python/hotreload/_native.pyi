@@ -34,6 +34,8 @@ class Job:
     stdio: tuple[bool, bool, bool]
     main_name: str | None
     main_file: str | None
+    program: tuple[str, str, str | None] | None
+    """The program that this is: ``script`` and its path, ``module`` and its name, or ``function``, its module, its name."""
     result: Results
 
     @staticmethod

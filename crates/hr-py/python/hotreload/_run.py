@@ -16,13 +16,16 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
 from typing import Any
 
-from hotreload import _native
+from hotreload import _native, _program
 from hotreload._call import FunctionReference, pickler, type_name, without_unpicklable_parts
 from hotreload._effects import ImportEffects, variables
 from hotreload._learning import Learning
 from hotreload._payload import Payload, is_plain, pack, pack_plain, unpack
 
 _OUR_CODE = os.path.dirname(__file__) + os.sep
+
+_OPTIONS = sys.orig_argv[1 : sys.orig_argv.index("-c")] if "-c" in sys.orig_argv else []
+"""What this interpreter was given before its program."""
 
 FLUSH_FAILED = 120
 """Exit code of an interpreter that could not write out its last output."""
@@ -31,6 +34,8 @@ FLUSH_FAILED = 120
 def carry_out(job: _native.Job, effects: ImportEffects, learning: Learning) -> int:
     """Carry out ``job`` and return the exit code of the process."""
     become(job, effects)
+    if job.program is not None:
+        return end(be_program(job, *job.program, learning))
     try:
         code = call(job, learning)
     except BaseException:  # such as MemoryError, or an interrupt while a result was on its way
@@ -148,6 +153,25 @@ def call(job: _native.Job, learning: Learning) -> int:
         return 1
     job.result.returned(*payload)
     return 0
+
+
+def be_program(job: _native.Job, kind: str, name: str, function: str | None, learning: Learning) -> int:
+    """Be a whole program. Returns an exit code."""
+    _program.install_main()
+    options = _OPTIONS if kind != "module" else [*_OPTIONS, "-m", name]
+    sys.orig_argv[:] = [sys.executable, *options, *(job.argv[1:] if kind == "module" else job.argv)]
+    try:
+        return _program.execute(kind, name, function) or 0
+    except SystemExit as leaving:
+        code, printed = exit_code(leaving.code)
+        if printed is not None and sys.stderr is not None:
+            print(printed, file=sys.stderr)
+        return code
+    except BaseException as error:
+        sys.excepthook(type(error), error.with_traceback(without_our_frames(error)), error.__traceback__)
+        return 1
+    finally:
+        tell_loaded(job, learning)
 
 
 def tell_loaded(job: _native.Job, learning: Learning) -> None:

@@ -17,7 +17,7 @@ use hr_forkserver::protocol::{
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::pickle;
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::sys;
 
 /// What was seen, as text: by section, then by name.
@@ -97,7 +97,7 @@ pub(super) fn warm(
         argv: interpreter.argv.clone(),
         sys_path: interpreter.sys_path.clone(),
         environment: interpreter.environment.clone(),
-        umask: umask(),
+        umask: client::umask(),
         stdio: [true; 3],
         main: main_module(entry),
     };
@@ -137,13 +137,6 @@ fn main_module(entry: &Entry) -> MainModule {
             MainModule { spec_name: Some(name.clone()), file: None }
         }
     }
-}
-
-/// The umask by the kernel's account of this process: `umask(2)` can only be read by changing it.
-fn umask() -> u32 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let value = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    value.and_then(|value| u32::from_str_radix(value.trim(), 8).ok()).unwrap_or(0o022)
 }
 
 /// Memory that another process writes its observation to: a descriptor of it would be observed.

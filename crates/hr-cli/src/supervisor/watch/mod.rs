@@ -30,7 +30,6 @@
 //!
 //! Watches are set before files are compared for the first time, so no change falls in between.
 
-mod filesystems;
 mod route;
 
 use std::cell::RefCell;
@@ -46,8 +45,8 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 
-use self::filesystems::FileSystems;
 use self::route::Route;
+use crate::filesystems::FileSystems;
 
 /// What can change which file a path leads to.
 const MOVED: AddWatchFlags = AddWatchFlags::IN_ATTRIB // links to it, and permissions

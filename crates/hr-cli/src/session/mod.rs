@@ -1,0 +1,373 @@
+//! A program that stays up to date: started from a template, watched, and started again.
+//!
+//! One loop waits for everything: signals, the supervisor's answers, and files that change. What happens becomes an
+//! [`Event`], and [`State`] says what is to be done about it.
+
+mod cold;
+mod diagnostic;
+mod listening;
+mod signals;
+mod state;
+mod terminal;
+mod voice;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use hr_forkserver::protocol::{
+    Call, Failure, MainModule, Open, ProcessContext, Reply, Request, RunId, TargetInterpreter, Watched, Work,
+};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+
+use self::listening::Listening;
+use self::signals::Signals;
+use self::state::{Action, Changed, Event, Exit, State};
+use self::terminal::Terminal;
+use self::voice::Voice;
+pub(crate) use self::voice::{Format, Verbosity};
+use crate::client::{self, Client, ClientError, Replies};
+use crate::program::CommandLine;
+use crate::watcher::{Selection, WatchError};
+
+/// A supervisor that lives less long is not started again.
+const ENDURANCE: Duration = Duration::from_secs(5);
+
+/// What is to be run, and how.
+pub(crate) struct Options {
+    pub(crate) command: CommandLine,
+    pub(crate) interpreter: TargetInterpreter,
+    /// The interpreter for people.
+    pub(crate) python: String,
+    pub(crate) reload: bool,
+    /// How long the program may take to end after SIGTERM.
+    pub(crate) grace: Duration,
+    pub(crate) verbosity: Verbosity,
+    pub(crate) format: Format,
+    /// What counts beside the source.
+    pub(crate) globs: Selection,
+    /// Files of variables for the program.
+    pub(crate) env_files: Vec<PathBuf>,
+}
+
+impl Options {
+    fn listening(&self) -> Option<Result<Listening, WatchError>> {
+        let sys_path = self.interpreter.sys_path.iter().map(PathBuf::from);
+        self.reload.then(|| Listening::start(self.globs.clone(), &self.env_files, sys_path))
+    }
+
+    /// The program's environment: this process's, with what the command line changes.
+    fn environment(&self) -> Vec<(OsString, OsString)> {
+        let changes = &self.command.environment;
+        let is_changed = |name: &OsString| changes.iter().any(|(changed, _)| changed == name);
+        let kept = self.interpreter.environment.iter().filter(|(name, _)| !is_changed(name)).cloned();
+        let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        kept.chain(set).collect()
+    }
+}
+
+/// Runs a program, and keeps it up to date until somebody ends it.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let terminal = Terminal::remember();
+    let signals = Signals::hear().context("signals cannot be waited for")?;
+    let mut voice = Voice::start(options.verbosity, options.format).context("no thread can be started")?;
+    for notice in &options.command.notices {
+        voice.notice(notice);
+    }
+    let exit = loop {
+        let began = Instant::now();
+        let mut client = Client::start_with(Stdio::null(), signals.before())?;
+        let ended =
+            Session::new(options, &terminal, &signals, &mut voice, &mut client).and_then(Session::run);
+        client.close();
+        match ended {
+            // Everything below has ended with it.
+            Err(Stopped::Failed(ClientError::Died)) if began.elapsed() > ENDURANCE => {
+                terminal.restore();
+                voice.warning("the supervisor has died, and the program with it; starting again");
+            }
+            other => break other,
+        }
+    };
+    match exit {
+        Ok(exit) => {
+            drop(voice);
+            Ok(signals::end(exit))
+        }
+        Err(Stopped::NoTemplate(reason)) => {
+            voice.warning(&format!("{reason}; running without a template, and without restarts"));
+            drop(voice);
+            cold::become_program(options, signals.before())
+        }
+        Err(Stopped::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// Why a session has ended before its time.
+#[derive(Debug)]
+enum Stopped {
+    /// No template can be built, for this reason.
+    NoTemplate(String),
+    Failed(ClientError),
+}
+
+impl<E: Into<ClientError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What the supervisor was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Open,
+    Run,
+    Watched,
+    Update,
+    Stop,
+}
+
+fn timeout(deadline: Option<Instant>) -> PollTimeout {
+    deadline.map_or(PollTimeout::NONE, |deadline| {
+        // Rounded up: waking before the time would only mean waiting again.
+        let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    })
+}
+
+struct Session<'a> {
+    options: &'a Options,
+    terminal: &'a Terminal,
+    signals: &'a Signals,
+    voice: &'a mut Voice,
+    client: &'a mut Client,
+    state: State,
+    began: Instant,
+    asked: Vec<(Question, Replies)>,
+    /// The program, while it runs.
+    run: Option<RunId>,
+    /// The program was told to end.
+    stopped: bool,
+    /// What is listened to, if the program is to stay up to date.
+    listening: Option<Listening>,
+    /// Nothing was started yet.
+    first: bool,
+}
+
+impl<'a> Session<'a> {
+    fn new(
+        options: &'a Options,
+        terminal: &'a Terminal,
+        signals: &'a Signals,
+        voice: &'a mut Voice,
+        client: &'a mut Client,
+    ) -> Result<Self, Stopped> {
+        let open = Open {
+            programs: options.command.modules.clone(),
+            spares: None,
+            ..Open::new(options.command.target.clone(), options.interpreter.clone())
+        };
+        let listening = match options.listening() {
+            Some(Err(error)) => {
+                voice.warning(&format!("{error}; nothing will be restarted"));
+                None
+            }
+            Some(Ok(listening)) => Some(listening),
+            None => None,
+        };
+        let asked = vec![(Question::Open, client.request(&Request::Open(Box::new(open)))?)];
+        Ok(Self {
+            state: State::new(options.reload, options.grace),
+            options,
+            terminal,
+            signals,
+            voice,
+            client,
+            began: Instant::now(),
+            asked,
+            run: None,
+            stopped: false,
+            listening,
+            first: true,
+        })
+    }
+
+    fn run(mut self) -> Result<Exit, Stopped> {
+        loop {
+            for event in self.wait()? {
+                for action in self.state.on(event, Instant::now()) {
+                    if let Some(exit) = self.act(action)? {
+                        return Ok(exit);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until something has happened.
+    fn wait(&mut self) -> Result<Vec<Event>, Stopped> {
+        let mut sources: Vec<BorrowedFd<'_>> = vec![self.signals.as_fd()];
+        sources.extend(self.listening.as_ref().map(Listening::wake));
+        sources.extend(self.asked.iter().map(|(_, replies)| replies.as_fd()));
+        let mut sources: Vec<_> =
+            sources.into_iter().map(|source| PollFd::new(source, PollFlags::POLLIN)).collect();
+        let deadline = self.listening.as_ref().and_then(Listening::deadline);
+        match poll(&mut sources, timeout(deadline)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
+        let mut events = self.signals.take();
+        events.extend(self.answers()?);
+        let now = Instant::now();
+        let heard = self.listening.as_mut().map(|listening| listening.take(now));
+        self.tell_trouble(heard);
+        events
+            .extend(self.listening.as_mut().and_then(|listening| listening.settled(now)).map(Event::Changed));
+        Ok(events)
+    }
+
+    /// What the supervisor has answered.
+    fn answers(&mut self) -> Result<Vec<Event>, Stopped> {
+        let mut events = Vec::new();
+        for (question, mut replies) in std::mem::take(&mut self.asked) {
+            let mut over = false;
+            while let Some(reply) = if over { None } else { replies.take()? } {
+                let (event, last) = self.understand(question, reply)?;
+                events.extend(event);
+                over = last;
+            }
+            if !over {
+                self.asked.push((question, replies));
+            }
+        }
+        Ok(events)
+    }
+
+    /// What a reply means, and whether it is the last one.
+    fn understand(&mut self, question: Question, reply: Reply) -> Result<(Option<Event>, bool), Stopped> {
+        let understood = match (question, reply) {
+            (_, Reply::Building(event)) => {
+                self.voice.building(&event);
+                (None, false)
+            }
+            (Question::Open, Reply::Opened(state)) => {
+                self.voice.ready(self.began.elapsed(), &state, &self.options.python);
+                // It starts when changes from then on will be heard of.
+                (if self.listening.is_some() { self.ask_what_to_watch()? } else { Some(Event::Opened) }, true)
+            }
+            (Question::Open, Reply::Failed(Failure::Interpreter { message })) => {
+                return Err(Stopped::NoTemplate(message));
+            }
+            (Question::Watched, Reply::Watched(watched)) => (self.listen(watched), true),
+            (Question::Run, Reply::Started { run, .. }) => {
+                self.run = Some(run);
+                (Some(Event::Started), false)
+            }
+            (Question::Run, Reply::Ended(status)) => {
+                self.run = None;
+                if std::mem::take(&mut self.stopped) {
+                    self.terminal.restore();
+                }
+                (Some(Event::Ended(status)), true)
+            }
+            (Question::Run, Reply::Failed(failure)) => {
+                (Some(Event::NotStarted(client::reason(&failure).to_owned())), true)
+            }
+            (Question::Update, Reply::Updated(update)) => {
+                self.ask_what_to_watch()?;
+                (Some(Event::Updated(Box::new(update))), true)
+            }
+            (Question::Update, Reply::Failed(failure)) => {
+                (Some(Event::UpdateFailed(client::reason(&failure).to_owned())), true)
+            }
+            // The end of the run tells the rest.
+            (Question::Stop, Reply::Stopped { .. }) => (None, true),
+            (_, other) => return Err(ClientError::unexpected(other).into()),
+        };
+        Ok(understood)
+    }
+
+    fn ask_what_to_watch(&mut self) -> Result<Option<Event>, ClientError> {
+        self.ask(Question::Watched, &Request::Watched)?;
+        Ok(None)
+    }
+
+    /// Listens to what decides the template. What may have happened before is a change as well.
+    fn listen(&mut self, watched: Watched) -> Option<Event> {
+        self.voice.relative_to(Path::new(&watched.root));
+        let heard = self.listening.as_mut().map(|listening| listening.listen(watched));
+        let more = matches!(heard, Some(Ok((_, true))));
+        self.tell_trouble(heard.map(|heard| heard.map(|(trouble, _)| trouble)));
+        if std::mem::take(&mut self.first) {
+            return Some(Event::Opened);
+        }
+        more.then(|| Event::Changed(Changed::default()))
+    }
+
+    fn tell_trouble(&mut self, heard: Option<Result<Vec<String>, WatchError>>) {
+        match heard {
+            Some(Ok(trouble)) => trouble.iter().for_each(|trouble| self.voice.warning(trouble)),
+            Some(Err(error)) => {
+                // It is of no use any more.
+                self.listening = None;
+                self.voice.warning(&format!("{error}; nothing will be restarted"));
+            }
+            None => {}
+        }
+    }
+
+    /// Does something. Returns how to end, if it is time to.
+    fn act(&mut self, action: Action) -> Result<Option<Exit>, Stopped> {
+        match action {
+            Action::Update => self.ask(Question::Update, &Request::Update)?,
+            Action::Start => self.start()?,
+            Action::Stop(grace) => {
+                if let Some(run) = self.run {
+                    self.stopped = true;
+                    self.ask(Question::Stop, &Request::Stop { run, grace })?;
+                }
+            }
+            Action::Send(signal) => self.send(signal)?,
+            Action::Say(line) => self.voice.line(&line, &self.options.command.name),
+            Action::End(exit) => return Ok(Some(exit)),
+        }
+        Ok(None)
+    }
+
+    fn ask(&mut self, question: Question, request: &Request) -> Result<(), ClientError> {
+        let replies = self.client.request(request)?;
+        self.asked.push((question, replies));
+        Ok(())
+    }
+
+    fn send(&mut self, signal: Signal) -> Result<(), ClientError> {
+        match self.run {
+            Some(run) => self.ask(Question::Stop, &Request::Signal { run, signal: signal as i32 }),
+            None => Ok(()),
+        }
+    }
+
+    fn start(&mut self) -> Result<(), ClientError> {
+        let (open, streams) = terminal::streams()?;
+        let Options { command, interpreter, .. } = self.options;
+        let context = ProcessContext {
+            argv: command.argv.clone(),
+            sys_path: interpreter.sys_path.clone(),
+            environment: self.options.environment(),
+            umask: client::umask(),
+            stdio: open,
+            main: MainModule::default(),
+        };
+        let call = Call { context, work: Work::Program(command.program.clone()) };
+        // A program has no result.
+        let (replies, _) = self.client.begin(call, streams)?;
+        self.asked.push((Question::Run, replies));
+        Ok(())
+    }
+}

@@ -1,0 +1,327 @@
+//! What is to be done about what happens in a development loop. Pure.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use hr_forkserver::protocol::{ExitStatus, Problem, SourceChangeKind, Update};
+use nix::sys::signal::Signal;
+
+/// For how long after an interrupt the next one means that the first was not heeded. Later it is another first one: a
+/// debugger that was interrupted is still there.
+const INSISTENCE: Duration = Duration::from_secs(10);
+
+/// Something that happens.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// There is a template, or none can be had and programs are started without.
+    Opened,
+    /// Files have changed, and are at rest now.
+    Changed(Changed),
+    /// What has changed is understood, and the template is up to date.
+    Updated(Box<Update>),
+    /// That could not be done.
+    UpdateFailed(String),
+    /// The program runs.
+    Started,
+    /// It could not be started.
+    NotStarted(String),
+    /// The program is over, and all that it has started.
+    Ended(ExitStatus),
+    /// Somebody wants an end: with the program's own clean-up, if there is time.
+    Signal {
+        /// SIGINT and SIGQUIT, which a terminal has sent to the program as well; SIGTERM and SIGHUP.
+        signal: Signal,
+        /// Whether this process alone has got it.
+        to_us_alone: bool,
+    },
+}
+
+/// Files that have changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changed {
+    pub(super) files: BTreeSet<PathBuf>,
+    /// Whether some of them count by themselves: what a user wants to be watched, and what the program has loaded from
+    /// elsewhere. What the others mean, the supervisor knows.
+    pub(super) decisive: bool,
+    /// When the last of them was written.
+    pub(super) at: Option<Instant>,
+}
+
+impl Changed {
+    fn extend(&mut self, more: Self) {
+        self.files.extend(more.files);
+        self.decisive |= more.decisive;
+        self.at = more.at.max(self.at);
+    }
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Ask what has changed, and for a template that is up to date.
+    Update,
+    /// Start the program.
+    Start,
+    /// Ask the program to end; without any time left, kill it.
+    Stop(Duration),
+    /// Send the program a signal.
+    Send(Signal),
+    /// Tell the user.
+    Say(Line),
+    /// End as the program has ended.
+    End(Exit),
+}
+
+/// How this process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// As a program did.
+    Like(ExitStatus),
+    /// By a signal.
+    By(Signal),
+    /// The program could not be started.
+    Failed,
+}
+
+/// Something to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// The program was started again.
+    Restarted {
+        /// The files that were changed.
+        files: Vec<PathBuf>,
+        /// How long after the last of them was written.
+        after: Option<Duration>,
+    },
+    /// Nothing that counts has changed in these files.
+    Nothing(Vec<PathBuf>),
+    /// These files cannot be understood; whether a version from before goes on.
+    Unreadable(Vec<Problem>, bool),
+    /// The template has got these modules.
+    Added(Vec<String>),
+    /// The template was built again because of these files.
+    Rebuilt(Vec<PathBuf>),
+    /// The program has ended by itself.
+    Ended(ExitStatus),
+    /// It could not be started, or brought up to date.
+    Failed(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    /// It was never started.
+    New,
+    Starting,
+    Running,
+    /// It was told to end.
+    Stopping,
+    Ended,
+}
+
+/// One program and the wish to keep it up to date.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all combinations happen")]
+pub(super) struct State {
+    reload: bool,
+    grace: Duration,
+    program: Program,
+    /// An update was asked for and is not there.
+    updating: bool,
+    /// What has changed, and is not known to matter yet.
+    changed: Changed,
+    /// What the program is started again for.
+    reason: Changed,
+    /// Whether something has changed since an update was asked for.
+    again: bool,
+    /// What ends the session once the program has ended.
+    ending: Option<(Signal, Instant)>,
+    /// The program was killed, and how it has ended says nothing about it.
+    killed: bool,
+}
+
+impl State {
+    /// Nothing is started yet. `grace` is how long programs may take to end.
+    pub(super) fn new(reload: bool, grace: Duration) -> Self {
+        Self {
+            reload,
+            grace,
+            program: Program::New,
+            updating: false,
+            changed: Changed::default(),
+            reason: Changed::default(),
+            again: false,
+            ending: None,
+            killed: false,
+        }
+    }
+
+    /// What is to be done about `event`, which happens `now`.
+    pub(super) fn on(&mut self, event: Event, now: Instant) -> Vec<Action> {
+        match event {
+            Event::Opened => self.start(),
+            Event::Changed(changed) => self.changed(changed),
+            Event::Updated(update) => self.updated(&update),
+            Event::UpdateFailed(message) => {
+                self.updating = false;
+                [vec![Action::Say(Line::Failed(message))], self.ask_again()].concat()
+            }
+            Event::Started => self.started(now),
+            Event::NotStarted(message) => self.not_started(message),
+            Event::Ended(status) => self.ended(status),
+            Event::Signal { signal, to_us_alone } => self.signal(signal, to_us_alone, now),
+        }
+    }
+
+    fn start(&mut self) -> Vec<Action> {
+        if let Some((signal, _)) = self.ending {
+            return vec![Action::End(Exit::By(signal))];
+        }
+        self.program = Program::Starting;
+        vec![Action::Start]
+    }
+
+    fn changed(&mut self, changed: Changed) -> Vec<Action> {
+        if self.ending.is_some_and(|(signal, _)| signal == Signal::SIGINT) && self.program == Program::Running
+        {
+            // It has outlived the interrupt, as a debugger does, and is being worked on.
+            self.ending = None;
+        }
+        self.changed.extend(changed);
+        self.again = true;
+        self.ask_again()
+    }
+
+    fn ask_again(&mut self) -> Vec<Action> {
+        // A program that is about to start begins with what is there then, and only what happens later matters to it.
+        let settled = matches!(self.program, Program::Running | Program::Ended);
+        if !self.again || self.updating || !settled || self.ending.is_some() {
+            return Vec::new();
+        }
+        (self.again, self.updating) = (false, true);
+        vec![Action::Update]
+    }
+
+    fn updated(&mut self, update: &Update) -> Vec<Action> {
+        self.updating = false;
+        let mut actions = announcements(update);
+        // What was not told here counts as much after the next update.
+        self.changed.decisive |= !update.files.is_empty();
+        let again = self.ask_again();
+        if !again.is_empty() || self.ending.is_some() {
+            return [actions, again].concat();
+        }
+        let unreadable = unreadable(update);
+        let counts = update.source.iter().any(|change| change.kind != SourceChangeKind::Cosmetic);
+        if !unreadable.is_empty() {
+            actions.push(Action::Say(Line::Unreadable(unreadable, self.program == Program::Running)));
+        } else if counts || self.changed.decisive || self.program == Program::Ended {
+            self.reason.extend(std::mem::take(&mut self.changed));
+            actions.extend(self.restart());
+        } else {
+            let files = std::mem::take(&mut self.changed).files.into_iter().collect();
+            actions.push(Action::Say(Line::Nothing(files)));
+        }
+        actions
+    }
+
+    fn restart(&mut self) -> Vec<Action> {
+        match self.program {
+            Program::Running => {
+                self.program = Program::Stopping;
+                vec![Action::Stop(self.grace)]
+            }
+            // They start with what is there then.
+            Program::New | Program::Starting | Program::Stopping => Vec::new(),
+            Program::Ended => self.start(),
+        }
+    }
+
+    fn started(&mut self, now: Instant) -> Vec<Action> {
+        self.program = Program::Running;
+        let Changed { files, at, .. } = std::mem::take(&mut self.reason);
+        let mut actions = Vec::new();
+        if !files.is_empty() {
+            let after = at.map(|at| now.saturating_duration_since(at));
+            actions.push(Action::Say(Line::Restarted { files: files.into_iter().collect(), after }));
+        }
+        actions.extend(self.ask_again());
+        actions
+    }
+
+    fn not_started(&mut self, message: String) -> Vec<Action> {
+        self.program = Program::Ended;
+        let end = match self.ending {
+            Some((signal, _)) => Some(Exit::By(signal)),
+            None if !self.reload => Some(Exit::Failed),
+            None => None,
+        };
+        let mut actions = vec![Action::Say(Line::Failed(message))];
+        actions.extend(end.map(Action::End));
+        actions
+    }
+
+    fn ended(&mut self, status: ExitStatus) -> Vec<Action> {
+        let stopped = self.program == Program::Stopping;
+        self.program = Program::Ended;
+        match self.ending {
+            Some((signal, _)) if stopped || self.killed || is_sent_to_us(signal) => {
+                vec![Action::End(Exit::By(signal))]
+            }
+            Some(_) => vec![Action::End(Exit::Like(status))],
+            None if !self.reload => vec![Action::End(Exit::Like(status))],
+            None if stopped => self.start(),
+            None => vec![Action::Say(Line::Ended(status))],
+        }
+    }
+
+    fn signal(&mut self, signal: Signal, to_us_alone: bool, now: Instant) -> Vec<Action> {
+        let before = self.ending.replace((signal, now));
+        let insists = before.is_some_and(|(_, since)| now.saturating_duration_since(since) <= INSISTENCE);
+        match self.program {
+            // Whatever is on its way ends with this process.
+            Program::New | Program::Starting | Program::Ended => vec![Action::End(Exit::By(signal))],
+            Program::Running | Program::Stopping if insists => {
+                self.killed = true;
+                vec![Action::Stop(Duration::ZERO)]
+            }
+            Program::Running if is_sent_to_us(signal) => {
+                self.program = Program::Stopping;
+                vec![Action::Stop(self.grace)]
+            }
+            Program::Running if to_us_alone => vec![Action::Send(signal)],
+            Program::Running | Program::Stopping => Vec::new(),
+        }
+    }
+}
+
+/// Whether a signal is meant for this process, which then ends the program; others are the terminal's to its whole
+/// foreground job.
+fn is_sent_to_us(signal: Signal) -> bool {
+    matches!(signal, Signal::SIGTERM | Signal::SIGHUP)
+}
+
+/// What a template that was brought up to date has got.
+fn announcements(update: &Update) -> Vec<Action> {
+    let mut lines = Vec::new();
+    if update.changed && !update.files.is_empty() {
+        lines.push(Line::Rebuilt(update.files.iter().map(PathBuf::from).collect()));
+    } else if update.changed && !update.added.is_empty() {
+        lines.push(Line::Added(update.added.clone()));
+    }
+    lines.into_iter().map(Action::Say).collect()
+}
+
+/// What is wrong with files that could be read when the program was started.
+fn unreadable(update: &Update) -> Vec<Problem> {
+    let is_unreadable = |problem: &&Problem| {
+        update
+            .source
+            .iter()
+            .any(|change| change.kind == SourceChangeKind::Unreadable && change.file == problem.file)
+    };
+    update.state.problems.iter().filter(is_unreadable).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests;

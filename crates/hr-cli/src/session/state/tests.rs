@@ -1,0 +1,193 @@
+use std::time::{Duration, Instant};
+
+use hr_forkserver::protocol::{ExitStatus, Problem, SourceChange, SourceChangeKind, TemplateState, Update};
+use nix::sys::signal::Signal;
+
+use super::{Action, Changed, Event, Exit, Line, State};
+
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A development loop, and a clock that only moves when it is told to.
+struct Session {
+    state: State,
+    now: Instant,
+}
+
+impl Session {
+    fn running() -> Self {
+        let mut session = Self { state: State::new(true, GRACE), now: Instant::now() };
+        assert_eq!(session.on(Event::Opened), [Action::Start]);
+        assert_eq!(session.on(Event::Started), []);
+        session
+    }
+
+    fn on(&mut self, event: Event) -> Vec<Action> {
+        self.state.on(event, self.now)
+    }
+
+    fn saved(&mut self, file: &str) -> Vec<Action> {
+        let files = [file.into()].into();
+        self.on(Event::Changed(Changed { files, decisive: false, at: Some(self.now) }))
+    }
+
+    fn signal(&mut self, signal: Signal) -> Vec<Action> {
+        self.on(Event::Signal { signal, to_us_alone: false })
+    }
+}
+
+fn update(kinds: &[(&str, SourceChangeKind)]) -> Event {
+    let source = kinds.iter().map(|(file, kind)| SourceChange {
+        file: file.into(),
+        module: String::new(),
+        kind: *kind,
+    });
+    let unreadable = kinds.iter().filter(|(_, kind)| *kind == SourceChangeKind::Unreadable);
+    let problems = unreadable.map(|(file, _)| problem(file)).collect();
+    Event::Updated(Box::new(Update {
+        changed: false,
+        added: Vec::new(),
+        removed: Vec::new(),
+        files: Vec::new(),
+        source: source.collect(),
+        reason: String::new(),
+        state: TemplateState { problems, ..TemplateState::default() },
+    }))
+}
+
+fn problem(file: &str) -> Problem {
+    Problem { file: file.into(), line: 1, column: 2, message: "expected ':'".to_owned() }
+}
+
+fn restarted(files: &[&str], milliseconds: u64) -> Action {
+    let files = files.iter().map(Into::into).collect();
+    Action::Say(Line::Restarted { files, after: Some(Duration::from_millis(milliseconds)) })
+}
+
+#[test]
+fn a_save_that_counts_restarts_the_program_once() {
+    let mut session = Session::running();
+    assert_eq!(session.saved("a.py"), [Action::Update]);
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
+    assert_eq!(session.saved("b.py"), [], "the next version begins with it");
+    assert_eq!(session.on(Event::Ended(ExitStatus::Signaled(15))), [Action::Start]);
+    session.now += Duration::from_millis(40);
+    assert_eq!(session.on(Event::Started), [restarted(&["a.py"], 40), Action::Update]);
+    let nothing = Action::Say(Line::Nothing(vec!["b.py".into()]));
+    assert_eq!(session.on(update(&[])), [nothing]);
+}
+
+#[test]
+fn saves_during_an_update_are_asked_about_when_it_is_there() {
+    let mut session = Session::running();
+    assert_eq!(session.saved("a.py"), [Action::Update]);
+    assert_eq!(session.saved("b.py"), []);
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Update]);
+    let both = [("a.py", SourceChangeKind::Code), ("b.py", SourceChangeKind::Code)];
+    assert_eq!(session.on(update(&both)), [Action::Stop(GRACE)]);
+    session.on(Event::Ended(ExitStatus::Exited(0)));
+    assert_eq!(session.on(Event::Started), [restarted(&["a.py", "b.py"], 0)]);
+}
+
+#[test]
+fn what_does_not_count_restarts_nothing() {
+    let mut session = Session::running();
+    session.saved("a.py");
+    let nothing = Action::Say(Line::Nothing(vec!["a.py".into()]));
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Cosmetic)])), [nothing]);
+}
+
+#[test]
+fn a_file_that_the_user_watches_counts_whatever_the_source_says() {
+    let mut session = Session::running();
+    let changed = Changed { files: ["page.html".into()].into(), decisive: true, at: None };
+    assert_eq!(session.on(Event::Changed(changed)), [Action::Update]);
+    assert_eq!(session.on(update(&[])), [Action::Stop(GRACE)]);
+}
+
+#[test]
+fn a_syntax_error_leaves_the_program_alone_until_it_is_repaired() {
+    let mut session = Session::running();
+    session.saved("a.py");
+    let still = Action::Say(Line::Unreadable(vec![problem("a.py")], true));
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Unreadable)])), [still]);
+    session.saved("a.py");
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
+
+    let mut session = Session::running();
+    session.saved("a.py");
+    session.on(update(&[("a.py", SourceChangeKind::Unreadable)]));
+    session.saved("a.py");
+    let nothing = Action::Say(Line::Nothing(vec!["a.py".into()]));
+    assert_eq!(session.on(update(&[])), [nothing], "it is what runs");
+}
+
+#[test]
+fn a_program_that_has_ended_starts_at_the_next_save_whatever_it_changes() {
+    let mut session = Session::running();
+    let status = ExitStatus::Exited(3);
+    assert_eq!(session.on(Event::Ended(status)), [Action::Say(Line::Ended(status))]);
+    assert_eq!(session.saved("a.py"), [Action::Update]);
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Cosmetic)])), [Action::Start]);
+}
+
+#[test]
+fn without_reloading_the_session_ends_as_the_program_does() {
+    let mut session = Session { state: State::new(false, GRACE), now: Instant::now() };
+    session.on(Event::Opened);
+    session.on(Event::Started);
+    let status = ExitStatus::Exited(3);
+    assert_eq!(session.on(Event::Ended(status)), [Action::End(Exit::Like(status))]);
+}
+
+#[test]
+fn an_interrupt_leaves_the_program_its_own_clean_up_and_a_second_one_does_not() {
+    let mut session = Session::running();
+    assert_eq!(session.signal(Signal::SIGINT), [], "the terminal has sent it to the program as well");
+    let status = ExitStatus::Exited(0);
+    assert_eq!(session.on(Event::Ended(status)), [Action::End(Exit::Like(status))]);
+
+    let mut session = Session::running();
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.signal(Signal::SIGINT), [Action::Stop(Duration::ZERO)]);
+    let by_interrupt = Action::End(Exit::By(Signal::SIGINT));
+    assert_eq!(session.on(Event::Ended(ExitStatus::Signaled(9))), [by_interrupt]);
+
+    let mut session = Session::running();
+    let alone = Event::Signal { signal: Signal::SIGINT, to_us_alone: true };
+    assert_eq!(session.on(alone), [Action::Send(Signal::SIGINT)]);
+}
+
+#[test]
+fn a_program_that_lives_on_after_an_interrupt_is_still_worked_on() {
+    let mut session = Session::running();
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.saved("a.py"), [Action::Update]);
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
+
+    let mut session = Session::running();
+    session.signal(Signal::SIGINT);
+    session.now += Duration::from_mins(1);
+    assert_eq!(session.signal(Signal::SIGINT), [], "another first one");
+}
+
+#[test]
+fn a_restart_that_is_interrupted_ends() {
+    let mut session = Session::running();
+    session.saved("a.py");
+    session.on(update(&[("a.py", SourceChangeKind::Code)]));
+    assert_eq!(session.signal(Signal::SIGINT), []);
+    let by_interrupt = Action::End(Exit::By(Signal::SIGINT));
+    assert_eq!(session.on(Event::Ended(ExitStatus::Signaled(15))), [by_interrupt]);
+}
+
+#[test]
+fn whoever_ends_the_session_ends_the_program_first() {
+    let mut session = Session::running();
+    assert_eq!(session.signal(Signal::SIGTERM), [Action::Stop(GRACE)]);
+    let by_term = Action::End(Exit::By(Signal::SIGTERM));
+    assert_eq!(session.on(Event::Ended(ExitStatus::Exited(0))), [by_term]);
+
+    let mut session = Session::running();
+    session.on(Event::Ended(ExitStatus::Exited(0)));
+    assert_eq!(session.signal(Signal::SIGINT), [Action::End(Exit::By(Signal::SIGINT))], "nothing runs");
+}

@@ -1,0 +1,244 @@
+//! Bringing the template up to date: scan, decide, build, swap. One thing at a time for those who wait; what nobody
+//! waits for is built beside it.
+
+mod awaited;
+mod building;
+mod renewal;
+
+use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
+
+use hr_forkserver::SnapshotTree;
+use hr_forkserver::protocol::{
+    BuildEvent, Failure, ImportProfile, Open, ProcessContext, Reply, SnapshotId, TemplateState, Watched,
+};
+use nix::sys::signal::SigSet;
+
+use self::awaited::{Work, answer};
+use self::renewal::Renewal;
+use super::clients::Answer;
+use super::opened::Opened;
+use super::scan::Scan;
+use super::snapshots::{ContextId, Snapshots};
+use super::watch::Watch;
+
+/// For how many interpreter contexts templates are kept: as many shells as a person works in.
+const MAX_CONTEXTS: usize = 4;
+
+/// How much of what a failing interpreter printed is kept for the error message, in bytes.
+const KEPT_OUTPUT: usize = 4096;
+
+/// Why the template is looked at.
+pub(crate) enum Purpose {
+    /// The project was opened.
+    Open(Answer),
+    /// The client asks for an update.
+    Update(Answer),
+    /// A run with this context is wanted, and no snapshot can be forked for it.
+    Revive(Box<ProcessContext>),
+}
+
+/// What came of it.
+pub(crate) enum Outcome {
+    /// Tell this client.
+    Answer(Answer, Box<Reply>),
+    /// This happens while somebody waits for a template.
+    Building(BuildEvent),
+    /// There is a template to fork.
+    Ready,
+    /// There is none, for this reason.
+    NoTemplate(String),
+}
+
+/// The snapshots there are, and the work on the next one.
+pub(crate) struct Refresh {
+    mask: SigSet,
+    project: Option<Opened>,
+    snapshots: Snapshots,
+    /// The context in whose circumstances the snapshots were compared with what is in demand.
+    rated: Option<ContextId>,
+    work: Work,
+    renewal: Renewal,
+    queue: VecDeque<Purpose>,
+    /// How many scans have begun, and how many of them have ended.
+    scans_begun: u64,
+    scans_ended: u64,
+    /// The last words of the interpreter while it is being built.
+    output: Vec<u8>,
+    watch: Watch,
+}
+
+impl Refresh {
+    /// No project, no template. Processes will start with `mask`.
+    pub(crate) fn new(mask: SigSet) -> Self {
+        let watch = Watch::start();
+        Self {
+            mask,
+            project: None,
+            rated: None,
+            snapshots: Snapshots::new(watch.clone()),
+            watch,
+            work: Work::Idle,
+            renewal: Renewal::Idle,
+            queue: VecDeque::new(),
+            scans_begun: 0,
+            scans_ended: 0,
+            output: Vec::new(),
+        }
+    }
+
+    /// Whether there is a project.
+    pub(crate) fn is_open(&self) -> bool {
+        self.project.is_some()
+    }
+
+    /// The scan that a run must wait for which is asked for now: the source may have been edited since the last one, and
+    /// what the project writes to the environment decides what its template may hold.
+    pub(crate) fn scan_to_wait_for(&self) -> u64 {
+        let current = self.project.as_ref().is_some_and(|project| project.scans.is_current());
+        if current { 0 } else { self.scans_begun + 1 }
+    }
+
+    /// Whether that scan is there.
+    pub(crate) fn has_scanned(&self, scan: u64) -> bool {
+        scan <= self.scans_ended
+    }
+
+    /// The snapshot that a run with `context` may be forked from at this moment, if there is one.
+    pub(crate) fn valid_template(
+        &mut self,
+        tree: &SnapshotTree,
+        context: &ProcessContext,
+    ) -> Option<SnapshotId> {
+        self.snapshots.best_for(tree, context)
+    }
+
+    /// The snapshot that runs are forked from, as far as is known without looking at its inputs.
+    pub(crate) fn template(&self, tree: &SnapshotTree) -> Option<SnapshotId> {
+        self.snapshots.best_in(tree, self.snapshots.active()?)
+    }
+
+    /// Whether runs are forked from `snapshot`, which may just have died.
+    pub(crate) fn served(&self, snapshot: SnapshotId) -> bool {
+        self.snapshots.serves(snapshot)
+    }
+
+    /// How many runs are to be forked ahead of time, for each snapshot.
+    pub(crate) fn spares(&self, tree: &SnapshotTree) -> Vec<(SnapshotId, usize)> {
+        let wanted = self.project.as_ref().map_or(0, Opened::spares);
+        let best = self.template(tree);
+        self.snapshots.ids().map(|id| (id, if Some(id) == best { wanted } else { 0 })).collect()
+    }
+
+    /// What becomes readable when a scan is there.
+    pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
+        self.project.as_ref().map(|project| project.scans.wake())
+    }
+
+    /// The scan that is there.
+    pub(crate) fn scanned(&self) -> Option<Scan> {
+        self.project.as_ref()?.scans.take()
+    }
+
+    /// The template for people and programs.
+    pub(crate) fn state(&self, tree: &SnapshotTree) -> Option<TemplateState> {
+        let project = self.project.as_ref()?;
+        let template = self.template(tree)?;
+        let described = project.describe(self.snapshots.holding(template));
+        Some(TemplateState { template: tree.pid(template).unwrap_or_default(), ..described })
+    }
+
+    /// What decides what the template holds.
+    pub(crate) fn watched(&self) -> Option<Watched> {
+        self.project.as_ref().map(|project| project.scans.watched())
+    }
+
+    /// What the template's imports have cost, if the client wanted that measured.
+    pub(crate) fn profile(&self, tree: &SnapshotTree) -> Option<&ImportProfile> {
+        self.snapshots.profile(self.template(tree)?)
+    }
+
+    /// Remembers what a template prints, for the case that it cannot be built.
+    pub(crate) fn keep_output(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
+        let surplus = self.output.len().saturating_sub(KEPT_OUTPUT);
+        self.output.drain(..surplus);
+    }
+
+    /// Takes on a project.
+    pub(crate) fn open(&mut self, open: &Open, answer: Answer) -> Vec<Outcome> {
+        if self.project.is_some() {
+            let message = "a project is open already".to_owned();
+            return vec![Outcome::Answer(answer, Box::new(Reply::Failed(Failure::Invalid { message })))];
+        }
+        match Opened::new(open, &self.watch) {
+            Ok(opened) => {
+                self.project = Some(opened);
+                self.scans_begun += 1;
+                self.work = Work::Scanning(Purpose::Open(answer));
+                Vec::new()
+            }
+            Err(failure) => vec![Outcome::Answer(answer, Box::new(Reply::Failed(failure)))],
+        }
+    }
+
+    /// A run is forked.
+    pub(crate) fn run_begins(&mut self) {
+        if let Some(project) = &mut self.project {
+            project.run_begins();
+        }
+    }
+
+    /// Takes note of modules that a run has had to load itself.
+    pub(crate) fn learn(&mut self, modules: Vec<String>) {
+        if let Some(project) = &mut self.project {
+            project.learn(modules);
+        }
+    }
+
+    /// Puts work into the queue. [`Refresh::advance`] begins it.
+    pub(crate) fn request(&mut self, purpose: Purpose) {
+        self.queue.push_back(purpose);
+    }
+
+    /// Whether nobody waits for anything.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.work, Work::Idle) && self.queue.is_empty()
+    }
+
+    /// Begins the next work in the queue if there is none under way, or what is worth doing while there is none.
+    pub(crate) fn advance(&mut self, tree: &mut SnapshotTree) -> Vec<Outcome> {
+        if !matches!(self.work, Work::Idle) {
+            return Vec::new();
+        }
+        let Some(purpose) = self.queue.pop_front() else {
+            self.renew(tree);
+            return Vec::new();
+        };
+        self.aim(tree, &purpose);
+        if let Some(project) = &self.project {
+            project.scans.request();
+            self.scans_begun += 1;
+            self.work = Work::Scanning(purpose);
+            return Vec::new();
+        }
+        let message = "no project is open".to_owned();
+        answer(purpose, Reply::Failed(Failure::Invalid { message })).into_iter().collect()
+    }
+
+    /// Sets the interpreter context that `purpose` is about.
+    fn aim(&mut self, tree: &SnapshotTree, purpose: &Purpose) {
+        let context = match purpose {
+            Purpose::Open(_) | Purpose::Update(_) => self.snapshots.active(),
+            Purpose::Revive(context) => self.snapshots.context_for(tree, context),
+        };
+        let Some(project) = &mut self.project else { return };
+        let known = context.and_then(|context| self.snapshots.interpreter(context)).cloned();
+        let mut interpreter = known.unwrap_or_else(|| project.open.interpreter.clone());
+        if let (Purpose::Revive(wanted), None) = (purpose, context) {
+            interpreter.environment.clone_from(&wanted.environment);
+            interpreter.sys_path.clone_from(&wanted.sys_path);
+        }
+        project.aim(interpreter, &self.watch);
+    }
+}

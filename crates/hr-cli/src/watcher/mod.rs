@@ -1,0 +1,394 @@
+//! What happens to the files of a running program.
+//!
+//! An event decides nothing: it is a reason to ask the supervisor, which compares what was loaded with what is there. So
+//! this room only has to be woken by all that could count, by as little else as possible, and never too late.
+//!
+//! # How it listens
+//!
+//! - [`selection`] knows which names and paths can count; [`scope`] says what counts in which directory.
+//! - [`plan`] turns this into directories to listen to: each of them, what leads there ([`route`]: directories and links,
+//!   whose moving changes where a path leads), where one that does not exist would appear, where links lead.
+//! - [`listening`] is inotify. Directories are listened to one by one, never recursively. Reading and opening files does
+//!   not even wake it, so that a program which imports a thousand modules costs nothing here.
+//! - [`polling`] looks again every half second, for what cannot be heard: shares that others change, and directories for
+//!   which the kernel has no watches left. Otherwise there is no timer and no thread: an idle watcher is a descriptor.
+//! - [`settling`] says when something is over, [`version_control`] when not even that is a reason.
+//!
+//! A directory that appears where entries count is listened to at once, and searched for what came before that. Whatever
+//! is in a directory counts as having happened when another directory is found under its path.
+//!
+//! # Why not the `notify` crate
+//!
+//! Its inotify backend (8.2) always asks for `IN_OPEN` and `IN_ATTRIB`, thus wakes a thread for each file that the program
+//! reads, and keeps one path for each watch, so that of two links to one directory only the last is heard of. On other
+//! systems it would take the place of [`listening`].
+
+mod listening;
+mod plan;
+mod polling;
+mod route;
+mod scope;
+mod selection;
+mod settling;
+mod trouble;
+mod version_control;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::inotify::WatchDescriptor;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use crate::filesystems;
+
+use self::listening::{COMES, Event, Listening, Refusal};
+use self::plan::{Meaning, plan};
+use self::polling::Look;
+use self::scope::Scopes;
+pub(crate) use self::selection::{Match, Selection};
+pub(crate) use self::settling::{Batch, Settling};
+pub(crate) use self::trouble::{Trouble, WatchError};
+
+/// How often a plan is made anew because the file system changes meanwhile. After that, events say so.
+const MOST_PLANS: usize = 8;
+
+/// What to listen to. All paths are absolute.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// What globs are relative to.
+    pub(crate) root: PathBuf,
+    /// The project's sources, `pyproject.toml`, `.gitignore` and the like. They need not exist.
+    pub(crate) files: BTreeSet<PathBuf>,
+    /// Directories of which modules and packages that appear or go count. They need not exist.
+    pub(crate) directories: BTreeSet<PathBuf>,
+    /// Files that the program has loaded from elsewhere.
+    pub(crate) outside: BTreeSet<PathBuf>,
+    /// What else counts below the root, and what does not, even if it is one of the above.
+    pub(crate) globs: Selection,
+}
+
+/// What has happened since it was last asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Happened {
+    /// To these paths, as they were asked for.
+    pub(crate) paths: BTreeSet<PathBuf>,
+    /// And maybe to others: events were lost.
+    pub(crate) everything: bool,
+    /// When it was noticed last.
+    pub(crate) last: Option<Instant>,
+    /// Whether a version-control operation is under way now.
+    pub(crate) operation: bool,
+    /// What people have not been told yet.
+    pub(crate) troubles: Vec<Trouble>,
+}
+
+/// Listens to files.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    /// Readable when one of the two below is.
+    wake: Epoll,
+    /// `None` if the user has no instance left.
+    listening: Option<Listening>,
+    timer: TimerFd,
+    scopes: Scopes,
+    locks: Vec<PathBuf>,
+    identities: BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>,
+    /// What is looked at again, as it was.
+    polled: BTreeMap<PathBuf, Look>,
+    troubles: Vec<Trouble>,
+    told: BTreeSet<Trouble>,
+}
+
+impl Watcher {
+    /// A watcher that listens to nothing yet.
+    pub(crate) fn start() -> Result<Self, WatchError> {
+        Self::limited(Listening::start(usize::MAX))
+    }
+
+    fn limited(listening: nix::Result<Listening>) -> Result<Self, WatchError> {
+        let wake = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let timer =
+            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC.union(TimerFlags::TFD_NONBLOCK))?;
+        wake.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+        let mut watcher = Self {
+            wake,
+            listening: listening.ok(),
+            timer,
+            scopes: Scopes::default(),
+            locks: Vec::new(),
+            identities: BTreeMap::new(),
+            polled: BTreeMap::new(),
+            troubles: Vec::new(),
+            told: BTreeSet::new(),
+        };
+        match &watcher.listening {
+            Some(listening) => watcher.wake.add(listening, EpollEvent::new(EpollFlags::EPOLLIN, 1))?,
+            None => watcher.trouble(Trouble::instances()),
+        }
+        Ok(watcher)
+    }
+
+    /// Replaces what is listened to, without a gap for what was there before. What is new is to be looked at after this,
+    /// once. Returns what people should know.
+    pub(crate) fn watch(&mut self, wanted: &Wanted) -> Result<Vec<Trouble>, WatchError> {
+        self.scopes.renew(wanted);
+        self.locks = version_control::locks(&wanted.root);
+        self.renew()?;
+        Ok(std::mem::take(&mut self.troubles))
+    }
+
+    /// Readable when something has happened, though perhaps nothing that counts.
+    pub(crate) fn wake(&self) -> BorrowedFd<'_> {
+        self.wake.0.as_fd()
+    }
+
+    /// What has happened since this was last asked. Afterwards [`wake`](Self::wake) is not readable until more has.
+    pub(crate) fn take(&mut self) -> Result<Happened, WatchError> {
+        let mut happened = Happened::default();
+        let mut moved = false;
+        let events = self.listening.as_mut().map(Listening::events).unwrap_or_default();
+        for event in events {
+            match event {
+                Event::Overflow => {
+                    happened.everything = true;
+                    moved = true;
+                    self.search_all();
+                }
+                Event::Moved => moved = true,
+                Event::Entry { meanings, name, is_directory, events } => {
+                    for meaning in meanings {
+                        let came = events.intersects(COMES);
+                        moved |= self.entry(&meaning, Path::new(&name), is_directory, came, &mut happened);
+                    }
+                }
+            }
+        }
+        // It may have gone off for nothing.
+        let ticked = self.expired();
+        if ticked || moved || !happened.paths.is_empty() {
+            moved |= self.look_again(&mut happened);
+        }
+        while moved {
+            let before = self.identities.clone();
+            self.renew()?;
+            moved = self.find(&before, &mut happened);
+        }
+        happened.operation = self.locks.iter().any(|lock| lock.symlink_metadata().is_ok());
+        happened.last = (happened.everything || !happened.paths.is_empty()).then(Instant::now);
+        happened.troubles = std::mem::take(&mut self.troubles);
+        Ok(happened)
+    }
+
+    /// Something happened to the entry `name`. Whether paths may lead elsewhere since.
+    fn entry(
+        &mut self,
+        meaning: &Meaning,
+        name: &Path,
+        is_directory: bool,
+        came: bool,
+        happened: &mut Happened,
+    ) -> bool {
+        match meaning {
+            Meaning::Entries(directory) => {
+                let path = directory.join(name);
+                // A link to a directory is none to the kernel.
+                let is_directory = is_directory || (came && path.is_dir());
+                let appeared = came && is_directory && self.scopes.appear(&path);
+                let was_link = self.identities.contains_key(&path) && self.scopes.get(&path).is_none();
+                let is_link = came && path.is_symlink();
+                if self.scopes.counts(directory, name.as_os_str(), is_directory) {
+                    happened.paths.insert(path);
+                }
+                appeared || was_link || is_link
+            }
+            Meaning::Awaited(awaited) => came && name == Path::new(awaited),
+            Meaning::Target { name: target, file } if name == Path::new(target) => {
+                if let (Some(directory), Some(name)) = (file.parent(), file.file_name())
+                    && self.scopes.counts(directory, name, false)
+                {
+                    happened.paths.insert(file.clone());
+                }
+                came
+            }
+            Meaning::Stage | Meaning::Target { .. } | Meaning::Lock(_) => false,
+        }
+    }
+
+    /// Listens to what must be listened to as the file system is now.
+    fn renew(&mut self) -> Result<(), WatchError> {
+        let mut polled = BTreeSet::new();
+        if let Some(listening) = &mut self.listening {
+            let mut exhausted = false;
+            let mut next = plan(&self.scopes, &self.locks);
+            for _ in 0..MOST_PLANS {
+                let current = next;
+                let refused = listening.listen(&current);
+                polled = unheard(&self.scopes, &current, &refused);
+                exhausted = refused.values().any(|refusal| *refusal == Refusal::Exhausted);
+                // Whatever has changed before its watch was there, is different now; what changes later makes an event.
+                next = plan(&self.scopes, &self.locks);
+                if next == current {
+                    break;
+                }
+            }
+            self.identities = listening.identities();
+            if exhausted {
+                self.trouble(Trouble::watches());
+            }
+        } else {
+            polled = self.scopes.iter().map(|(directory, _)| directory.clone()).collect();
+        }
+        self.mind_remote(&mut polled);
+        self.poll(polled)
+    }
+
+    /// Adds what others may change to what is polled.
+    fn mind_remote(&mut self, polled: &mut BTreeSet<PathBuf>) {
+        let mut remote: BTreeMap<&'static str, PathBuf> = BTreeMap::new();
+        for (directory, _) in self.scopes.iter() {
+            if let Some(name) = filesystems::changed_elsewhere(directory) {
+                // The first of them is the outermost.
+                remote.entry(name).or_insert_with(|| directory.clone());
+                polled.insert(directory.clone());
+            }
+        }
+        for (file_system, directory) in remote {
+            let told = |trouble: &Trouble| matches!(trouble, Trouble::NoEvents { file_system: name, .. } if *name == file_system);
+            if !self.told.iter().any(told) {
+                self.trouble(Trouble::NoEvents { directory, file_system });
+            }
+        }
+    }
+
+    /// Looks at these directories, and at no others, from time to time.
+    fn poll(&mut self, directories: BTreeSet<PathBuf>) -> Result<(), WatchError> {
+        let before = std::mem::take(&mut self.polled);
+        let idle = directories.is_empty();
+        for directory in directories {
+            let mut look = self.look(&directory);
+            if let Some(before) = before.get(&directory) {
+                // What is different from then is still to be told.
+                let counts = |path: &Path| {
+                    path.file_name().is_some_and(|name| self.scopes.counts(&directory, name, true))
+                };
+                let known = before.0.iter().filter(|(path, _)| look.0.contains_key(*path) || counts(path));
+                let known: Vec<_> = known.map(|(path, stamp)| (path.clone(), *stamp)).collect();
+                look.0.extend(known);
+            }
+            self.polled.insert(directory, look);
+        }
+        if idle != before.is_empty() {
+            if idle {
+                self.timer.unset()?;
+            } else {
+                let interval = Expiration::Interval(TimeSpec::from(polling::INTERVAL));
+                self.timer.set(interval, TimerSetTimeFlags::empty())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&self, directory: &Path) -> Look {
+        let stamp = |path: PathBuf| {
+            let stamp = polling::stamp(&path);
+            (path, stamp)
+        };
+        Look(self.scopes.all(directory).into_iter().map(stamp).collect())
+    }
+
+    /// Looks at what is polled. Whether there is something new to listen to.
+    fn look_again(&mut self, happened: &mut Happened) -> bool {
+        let mut appeared = false;
+        for (directory, before) in std::mem::take(&mut self.polled) {
+            let now = self.look(&directory);
+            for path in before.differences(&now) {
+                happened.paths.insert(path.to_owned());
+                appeared |= path.is_dir() && self.scopes.appear(path);
+            }
+            self.polled.insert(directory, now);
+        }
+        appeared
+    }
+
+    /// Whether it is time to look again.
+    fn expired(&self) -> bool {
+        let mut count = [0; 8];
+        nix::unistd::read(&self.timer, &mut count).is_ok()
+    }
+
+    /// Finds what is in directories that are others than `before`. Whether there are more to listen to.
+    fn find(
+        &mut self,
+        before: &BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>,
+        happened: &mut Happened,
+    ) -> bool {
+        let paths: BTreeSet<_> = before.keys().chain(self.identities.keys()).cloned().collect();
+        let mut appeared = false;
+        for path in paths {
+            if before.get(&path) == self.identities.get(&path) {
+                continue;
+            }
+            if self.scopes.get(&path).is_some() {
+                happened.paths.extend(self.scopes.all(&path));
+                appeared |= self.search(&path);
+            } else if let (Some(directory), Some(name)) = (path.parent(), path.file_name())
+                && self.scopes.counts(directory, name, false)
+            {
+                happened.paths.insert(path);
+            }
+        }
+        appeared
+    }
+
+    /// Finds directories whose appearance was not heard. Whether there are any.
+    fn search(&mut self, directory: &Path) -> bool {
+        let mut appeared = false;
+        for (path, is_directory) in Scopes::entries(directory) {
+            // Links could lead back here.
+            appeared |= is_directory && !path.is_symlink() && self.scopes.appear(&path);
+        }
+        appeared
+    }
+
+    fn search_all(&mut self) {
+        let directories: Vec<_> = self.scopes.iter().map(|(directory, _)| directory.clone()).collect();
+        for directory in directories {
+            self.search(&directory);
+        }
+    }
+
+    fn trouble(&mut self, trouble: Trouble) {
+        if self.told.insert(trouble.clone()) {
+            self.troubles.push(trouble);
+        }
+    }
+}
+
+/// Directories of which something would not be heard.
+fn unheard(scopes: &Scopes, plan: &plan::Plan, refused: &BTreeMap<PathBuf, Refusal>) -> BTreeSet<PathBuf> {
+    let mut unheard = BTreeSet::new();
+    for (path, refusal) in refused {
+        for meaning in plan.get(path).into_iter().flatten() {
+            match meaning {
+                Meaning::Entries(directory) => {
+                    unheard.insert(directory.clone());
+                }
+                Meaning::Target { file, .. } => unheard.extend(file.parent().map(Path::to_owned)),
+                // Directories through which one may go but not look are common, and rarely moved.
+                Meaning::Stage if *refusal != Refusal::Exhausted => {}
+                Meaning::Stage | Meaning::Awaited(_) => {
+                    unheard.extend(scopes.iter().map(|(directory, _)| directory.clone()));
+                }
+                Meaning::Lock(_) => {}
+            }
+        }
+    }
+    unheard
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Which directories to listen to, and what it means if something happens there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::route::{End, Route};
+use super::scope::Scopes;
+
+/// What a directory (or a link to one) is listened to for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Meaning {
+    /// Its entries are those of this wanted directory.
+    Entries(PathBuf),
+    /// It is on the way to others, which are elsewhere if it is moved.
+    Stage,
+    /// A wanted directory may appear under this name, or where it leads.
+    Awaited(OsString),
+    /// Its entry `name` is what the link `file` leads to.
+    Target { name: OsString, file: PathBuf },
+    /// A lock of version control may appear under this name.
+    Lock(OsString),
+}
+
+/// What to listen to, by paths that lead through no links.
+pub(super) type Plan = BTreeMap<PathBuf, BTreeSet<Meaning>>;
+
+/// What must be listened to, as the file system is at the moment, to hear of what counts.
+pub(super) fn plan(scopes: &Scopes, locks: &[PathBuf]) -> Plan {
+    let mut plan = Plan::new();
+    for (directory, scope) in scopes.iter() {
+        let end = go(&mut plan, directory, &Meaning::Entries(directory.clone()));
+        let Some(real) = end else { continue };
+        for name in &scope.files {
+            follow(&mut plan, &real.join(name), &directory.join(name));
+        }
+    }
+    for lock in locks {
+        if let (Some(directory), Some(name)) = (lock.parent(), lock.file_name())
+            && let Ok(real) = directory.canonicalize()
+        {
+            plan.entry(real).or_default().insert(Meaning::Lock(name.to_owned()));
+        }
+    }
+    plan
+}
+
+/// Adds the way to `directory`, and its end under this meaning. Says where the end is.
+fn go(plan: &mut Plan, directory: &Path, meaning: &Meaning) -> Option<PathBuf> {
+    let route = Route::of(directory);
+    for stage in route.stages {
+        plan.entry(stage).or_default().insert(Meaning::Stage);
+    }
+    match route.end {
+        End::Directory(real) => {
+            plan.entry(real.clone()).or_default().insert(meaning.clone());
+            Some(real)
+        }
+        End::Missing(at, name) => {
+            plan.entry(at).or_default().insert(Meaning::Awaited(name));
+            None
+        }
+        End::Nowhere => None,
+    }
+}
+
+/// If `at` is a link, adds what it leads to, as something that means `file`.
+fn follow(plan: &mut Plan, at: &Path, file: &Path) {
+    let mut at = at.to_owned();
+    // As many as the kernel follows.
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&at) else { return };
+        let Some(target) = at.parent().map(|directory| directory.join(target)) else { return };
+        let (Some(directory), Some(name)) = (target.parent(), target.file_name().map(OsStr::to_owned)) else {
+            return;
+        };
+        let meaning = Meaning::Target { name: name.clone(), file: file.to_owned() };
+        let Some(real) = go(plan, directory, &meaning) else { return };
+        at = real.join(name);
+    }
+}
