@@ -15,10 +15,13 @@ import signal
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 USES = {
     "numpy": "import numpy as n; a = n.ones((600, 600)); assert (a @ a)[0, 0] == 600",
-    "scipy.linalg": "import numpy as n, scipy.linalg as l; assert l.lu(n.eye(400) * 3)[2][1, 1] == 3; l.svd(n.ones((300, 300)))",
+    "scipy.linalg": (
+        "import numpy as n, scipy.linalg as l; assert l.lu(n.eye(400) * 3)[2][1, 1] == 3; l.svd(n.ones((300, 300)))"
+    ),
     "sklearn.cluster": (
         "import numpy as n; from sklearn.cluster import KMeans; x = n.random.rand(9000, 4);"
         "assert len(KMeans(3, n_init=2).fit(x).labels_) == 9000;"
@@ -78,8 +81,12 @@ USES = {
         " for i in numba.prange(len(a)): s += a[i]\n return s\nassert f(n.ones(90000)) == 90000"
     ),
     "numexpr": "import numexpr as e, numpy as n; a = n.ones(2000000); assert e.evaluate('a * 2 + 1')[5] == 3",
-    "duckdb": "import duckdb; assert duckdb.connect().execute('select sum(range) from range(3000000)').fetchone()[0] > 0",
-    "uvloop": "import asyncio, uvloop\nasync def f(): return await asyncio.to_thread(lambda: 5)\nassert uvloop.run(f()) == 5",
+    "duckdb": (
+        "import duckdb; assert duckdb.connect().execute('select sum(range) from range(3000000)').fetchone()[0] > 0"
+    ),
+    "uvloop": (
+        "import asyncio, uvloop\nasync def f(): return await asyncio.to_thread(lambda: 5)\nassert uvloop.run(f()) == 5"
+    ),
     "tokenizers": (
         "from tokenizers import Tokenizer as T, models as m; t = T(m.WordLevel({'a': 0}, 'a'));"
         "assert len(t.encode_batch(['a'] * 9000)) == 9000"
@@ -97,8 +104,9 @@ RUNTIMES = ("libc.so", "libc-", "ld-linux", "libstdc++", "libgcc_s", "libpthread
 
 
 def mappings() -> list[tuple[int, int, str, str]]:
+    """What is mapped into this process: start, end, mode and path."""
     found = []
-    for line in open("/proc/self/maps"):
+    for line in Path("/proc/self/maps").read_text().splitlines():
         fields = line.split(None, 5)
         start, end = (int(part, 16) for part in fields[0].split("-"))
         found.append((start, end, fields[1], fields[5].strip() if len(fields) > 5 else ""))
@@ -107,7 +115,7 @@ def mappings() -> list[tuple[int, int, str, str]]:
 
 def owners(task: str, mapped: list[tuple[int, int, str, str]]) -> list[str]:
     """Libraries with code on a thread's stack, the one that started it last."""
-    call = open(f"/proc/self/task/{task}/syscall").read().split()
+    call = Path(f"/proc/self/task/{task}/syscall").read_text().split()
     if call[0] == "running":
         return ["(running)"]
     pointer = int(call[-2], 16)
@@ -129,22 +137,24 @@ def owners(task: str, mapped: list[tuple[int, int, str, str]]) -> list[str]:
 
 
 def threads() -> list[str]:
+    """The other threads of this process, and whose they are."""
     mapped = mappings()
     others = [task for task in os.listdir("/proc/self/task") if int(task) != os.getpid()]
     found = []
     for task in others:
-        name = open(f"/proc/self/task/{task}/comm").read().strip()
+        name = Path(f"/proc/self/task/{task}/comm").read_text().strip()
         found.append(f"{name} of {' < '.join(owners(task, mapped)) or '?'}")
     return sorted(found)
 
 
 def use_in_child(code: str) -> str:
+    """How a forked process fares that uses the library."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         signal.alarm(LIMIT)
         try:
-            exec(code, {})
+            exec(code, {})  # noqa: S102
         except BaseException as error:
             print(f"{type(error).__name__}: {error}"[:90], file=sys.stderr)
             os._exit(1)
@@ -154,10 +164,11 @@ def use_in_child(code: str) -> str:
 
 
 def row(module: str) -> str:
+    """One library's row of the table."""
     importlib.import_module(module)
     here = threads()
     first, after, second = use_in_child(USES[module]), threads(), use_in_child(USES[module])
-    exec(USES[module], {})
+    exec(USES[module], {})  # noqa: S102
     used = use_in_child(USES[module])
     top = module.partition(".")[0]
     names = importlib.metadata.packages_distributions().get(top, [top])
@@ -168,11 +179,12 @@ def row(module: str) -> str:
 
 
 def main() -> None:
+    """Print the rows."""
     if sys.argv[1:2] == ["--row"]:
         print(row(sys.argv[2]), flush=True)
         os._exit(0)
     for module in sys.argv[1:] or USES:
-        done = subprocess.run([sys.executable, __file__, "--row", module], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, __file__, "--row", module], capture_output=True, text=True, check=False)
         print(
             done.stdout.strip() or f"| {module} | {(done.stderr.strip().splitlines() or ['?'])[-1][:90]} |", flush=True
         )

@@ -1,8 +1,10 @@
 //! Figures to compare: each benchmark prints one table, measured in one run on one machine.
 
 mod fork;
+mod reload;
 mod scan;
 mod soak;
+mod statistics;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -17,6 +19,8 @@ pub(crate) enum Benchmark {
     Scan(scan::Options),
     /// Runs: hotreload, a bare fork, multiprocessing's fork server, firehot, a plain import
     Fork(fork::Options),
+    /// From a save to the changed answer: hr run, uvicorn-hmr, uvicorn --reload, watchfiles, hupper, Django's runserver
+    Reload(reload::Options),
     /// What many runs in one environment leave behind: descriptors, processes, memory
     Soak(soak::Options),
 }
@@ -25,6 +29,7 @@ pub(crate) enum Benchmark {
 pub(crate) fn run(workspace: &Workspace, progress: &Progress, benchmark: &Benchmark) -> Result<()> {
     match benchmark {
         Benchmark::Fork(options) => fork::run(workspace, progress, options),
+        Benchmark::Reload(options) => reload::run(workspace, progress, options),
         Benchmark::Scan(options) => scan::run(workspace, progress, options),
         Benchmark::Soak(options) => soak::run(workspace, progress, options),
     }

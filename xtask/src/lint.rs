@@ -14,6 +14,9 @@ use crate::progress::Progress;
 use crate::python::{self, Python};
 use crate::workspace::Workspace;
 
+/// What is measured with Python of more than one file, and type-checked therefore.
+const BENCHES: [&str; 2] = ["xtask/bench/fork", "xtask/bench/reload"];
+
 /// `cargo xtask lint`
 pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
     let pythons = python::discover(progress)?;
@@ -64,7 +67,7 @@ fn ruff(workspace: &Workspace, tools: &Environment, arguments: &[&str]) -> Comma
 
 /// All Python of the repository. Scenario trees hold broken files on purpose; the configuration leaves them out.
 fn python_sources(workspace: &Workspace) -> Vec<PathBuf> {
-    let folders = ["crates/hr-py/python", "crates/hr-py/tests", "fixtures", "xtask/bench/fork"];
+    let folders = ["crates/hr-py/python", "crates/hr-py/tests", "fixtures", "xtask/bench"];
     folders.iter().map(|folder| workspace.path(folder)).collect()
 }
 
@@ -75,6 +78,6 @@ fn mypy(workspace: &Workspace, tools: &Environment) -> Command {
         .args(["--strict", "--cache-dir"])
         .arg(workspace.state().join("mypy"))
         .args(["python", "tests"])
-        .arg(workspace.path("xtask/bench/fork"));
+        .args(BENCHES.map(|folder| workspace.path(folder)));
     command
 }

@@ -3,7 +3,6 @@
 mod rounds;
 mod samples;
 
-use std::fs;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -80,12 +79,6 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options)
 
 fn chosen(wanted: &[String]) -> impl Iterator<Item = &'static str> {
     TEMPLATES.into_iter().filter(move |name| wanted.is_empty() || wanted.iter().any(|other| other == name))
-}
-
-/// The load averages over 1, 5 and 15 minutes.
-fn load() -> Result<String> {
-    let text = fs::read_to_string("/proc/loadavg").context("cannot read the load average")?;
-    Ok(text.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
 }
 
 impl Measurement {

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::load;
 use super::samples::{Ratio, Samples};
+use crate::bench::statistics::load;
 
 /// By how much of itself a ratio may move from one round to the next and still count as holding still.
 const STILL: f64 = 0.05;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bench::statistics::quantile;
+
 /// What was measured and every sample of it, in the order in which it was met. Times are in seconds.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(transparent)]
@@ -91,20 +93,6 @@ impl Samples {
         let found = self.0.iter().find(|(name, _)| name == what);
         found.map_or(f64::NAN, |(_, samples)| quantile(samples, 0.5))
     }
-}
-
-/// The value below which `share` of the samples lie.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a small length"
-)]
-fn quantile(samples: &[f64], share: f64) -> f64 {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let index = (share * sorted.len().saturating_sub(1) as f64).round() as usize;
-    sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
 /// A sample with its unit; of sustained runs, how many there are in a second.

@@ -1,0 +1,144 @@
+"""Writes a project of 300 modules that look like those of a grown web application. The same every time.
+
+Usage: generate.py FOLDER. The package is called ``shop``: twelve areas, each a package of 24 modules of some 230 lines.
+A module imports from modules of its own and of earlier areas; the first area is imported as a whole before anything
+else. Every module is reached from ``shop.main``, whose application answers what three constants are.
+"""
+
+import random
+import sys
+from pathlib import Path
+
+import sources
+
+AREAS = (
+    "core",
+    "records",
+    "money",
+    "catalog",
+    "stock",
+    "customers",
+    "orders",
+    "shipping",
+    "billing",
+    "reports",
+    "services",
+    "api",
+)
+"""From the bottom to the top."""
+
+THINGS = (
+    "account", "address", "article", "basket", "batch", "brand", "carrier", "contract", "coupon", "delivery",
+    "discount", "invoice", "label", "ledger", "package", "partner", "payment", "price", "promise", "quote",
+    "refund", "shipment", "tariff", "voucher",
+)  # fmt: skip
+"""One module of each area for each."""
+
+FIELDS = {
+    "amount": "float",
+    "balance": "float",
+    "code": "str",
+    "count": "int",
+    "currency": "str",
+    "height": "float",
+    "kind": "str",
+    "note": "str",
+    "owner": "str",
+    "place": "str",
+    "rate": "float",
+    "weight": "float",
+}
+DEFAULTS = {"float": "0.0", "int": "0", "str": '""'}
+COLUMNS = {"float": "Float", "int": "Integer", "str": "String(80)"}
+VERBS = ("sum", "check", "weigh", "plan", "compare", "settle", "convert")
+"""One function of each module for each."""
+
+CHOSEN = 8
+"""Fields of one thing."""
+
+IMPORTED = 4
+"""Modules of the project that a module imports from, beside the one everything imports."""
+
+SEED = 300
+
+
+def write(folder: Path) -> None:
+    """Write the project."""
+    numbers = random.Random(SEED)  # noqa: S311
+    package = folder / "shop"
+    for level, area in enumerate(AREAS):
+        (package / area).mkdir(parents=True)
+        (package / area / "__init__.py").write_text(_area(area))
+        for thing in THINGS:
+            (package / area / f"{thing}.py").write_text(_module(level, thing, numbers))
+    (package / "__init__.py").write_text('"""A shop."""\n')
+    (package / "main.py").write_text(
+        sources.APPLICATION.substitute(
+            imports="\n".join(f"from shop.api.{thing} import router as {thing}_router" for thing in THINGS),
+            routers=", ".join(f"{thing}_router" for thing in THINGS),
+        )
+    )
+
+
+def _area(area: str) -> str:
+    lines = [f'"""Everything about {area}."""']
+    if area == AREAS[0]:
+        lines += [f"from shop.{area} import {thing} as {thing}" for thing in THINGS]
+    return "\n".join(lines) + "\n"
+
+
+def _module(level: int, thing: str, numbers: random.Random) -> str:
+    area, name = AREAS[level], thing.capitalize()
+    fields = ["amount", *numbers.sample(sorted(FIELDS)[1:], CHOSEN - 1)]
+    amounts = [field for field in fields if FIELDS[field] == "float"]
+    values = {"area": area, "thing": thing, "name": name, "digits": str(numbers.randint(2, 9))}
+    related = _related(level, thing, numbers)
+    constants = [f"{other}_{what}".upper() for other, what in related]
+    functions = [
+        sources.FUNCTION.substitute(values, verb=verb, factor=numbers.choice(constants or ["7"]), field=field)
+        for verb, field in ((verb, numbers.choice(amounts)) for verb in VERBS)
+    ]
+    described = [
+        f'    {field}: {FIELDS[field]} = Field({DEFAULTS[FIELDS[field]]}, description="The {field}.")'
+        for field in fields
+    ]
+    model = sources.VALIDATED if "pydantic" in sources.LIBRARIES.get(area, "") else sources.PLAIN
+    columns = [f"    {field}: Mapped[{FIELDS[field]}] = mapped_column({COLUMNS[FIELDS[field]]})" for field in fields]
+    table = sources.TABLE.substitute(values, columns="\n".join(columns))
+    endings = {"records": table, "api": sources.ROUTER.substitute(values)}
+    return sources.MODULE.substitute(
+        values,
+        libraries=sources.LIBRARIES.get(area, ""),
+        imports="\n".join(
+            f"from shop.{other}.{what} import {constant}"
+            for (other, what), constant in zip(related, constants, strict=True)
+        ),
+        constant=f"{area}_{thing}".upper(),
+        related=", ".join(constants),
+        limits=", ".join(f'"{field}": {numbers.randint(10, 999)}' for field in fields),
+        prefix=f"{area[:2].upper()}{numbers.randint(10, 99)}",
+        attributes="\n".join(f"    {field}: {FIELDS[field]} = {DEFAULTS[FIELDS[field]]}" for field in fields),
+        model=model.substitute(values, fields="\n".join(described)),
+        functions="\n".join(functions),
+        ending=endings.get(area, ""),
+    )
+
+
+def _related(level: int, thing: str, numbers: random.Random) -> list[tuple[str, str]]:
+    """The modules to import from, as area and thing. Those of a cycle are never among them."""
+    position = THINGS.index(thing)
+    if level == 0:
+        return [(AREAS[0], other) for other in numbers.sample(THINGS[:position], min(position, IMPORTED))]
+    found = {(AREAS[0], THINGS[-1]), (AREAS[level - 1], thing)}
+    while len(found) < IMPORTED + 1:
+        nearby = numbers.random() < 1 / 2 and position > 0
+        found.add((AREAS[level], THINGS[numbers.randrange(position)]) if nearby else _earlier(level, numbers))
+    return sorted(found)
+
+
+def _earlier(level: int, numbers: random.Random) -> tuple[str, str]:
+    return AREAS[numbers.randrange(level)], numbers.choice(THINGS)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
