@@ -35,6 +35,7 @@ Exit codes:
 /// each save costs the time that the project's own modules need. A syntax error leaves the last good version running.
 #[derive(Debug, Args)]
 #[command(after_long_help = MORE)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags of a command line")]
 pub(crate) struct Run {
     /// The first word names a module, as after python -m
     #[arg(short, long)]
