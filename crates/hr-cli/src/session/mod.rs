@@ -380,7 +380,7 @@ impl<'a> Session<'a> {
         let context = ProcessContext {
             argv: command.argv.clone(),
             sys_path: interpreter.sys_path.clone(),
-            environment: self.environment.clone(),
+            environment: self.environment.iter().cloned().collect(),
             umask: client::umask(),
             stdio: open,
             main: MainModule::default(),
