@@ -23,9 +23,9 @@ impl Found {
     }
 }
 
-/// Asks the interpreter that the user means: `--python`, the active virtual environment, a `.venv` at or above the
-/// current directory, uv's project environment, `python` of the project's settings, `python3` on the `PATH`; the first of
-/// them that there is.
+/// Asks the interpreter that the user means: `--python`, `python` of the project's settings, the active virtual environment,
+/// the one that `$UV_PROJECT_ENVIRONMENT` names, a `.venv` at or above the current directory, `python3` on the `PATH`; the
+/// first of them that there is.
 pub(crate) fn find(python: Option<&Path>, cache: Option<&Path>) -> anyhow::Result<Found> {
     let hint = "hint: name an interpreter with --python, or activate a virtual environment";
     let here = env::current_dir().context("the current directory cannot be told")?;
@@ -64,10 +64,10 @@ impl Search<'_> {
             let origin = executable.display().to_string();
             return Some((executable, origin));
         }
-        self.active()
-            .or_else(|| self.above(Path::new(".venv")))
+        self.set_by_the_project()
+            .or_else(|| self.active())
             .or_else(|| self.above(Path::new(&(self.variables)("UV_PROJECT_ENVIRONMENT")?)))
-            .or_else(|| self.set_by_the_project())
+            .or_else(|| self.above(Path::new(".venv")))
             .or_else(|| {
                 let executable =
                     ["python3", "python"].iter().find_map(|name| self.on_path(Path::new(name)))?;
@@ -179,12 +179,13 @@ mod tests {
             let expected = (format!("…/{executable}"), origin.to_owned());
             assert_eq!(found(&without(absent), &all, None), expected, "{absent:?}");
         };
-        expect(&[], "active/bin/python", "…/active");
-        expect(&["active"], "project/.venv/bin/python", "…/project/.venv");
-        expect(&["active", "project/.venv"], "project/envs/dev/bin/python", "…/project/envs/dev");
-        let none = ["active", "project/.venv", "project/envs"];
-        expect(&none, "bin/python3.9", "tool.hotreload.python");
-        let none = ["active", "project/.venv", "project/envs", "project/pyproject"];
+        expect(&[], "bin/python3.9", "tool.hotreload.python");
+        expect(&["project/pyproject"], "active/bin/python", "…/active");
+        let none = ["project/pyproject", "active"];
+        expect(&none, "project/envs/dev/bin/python", "…/project/envs/dev");
+        let none = ["project/pyproject", "active", "project/envs"];
+        expect(&none, "project/.venv/bin/python", "…/project/.venv");
+        let none = ["project/pyproject", "active", "project/envs", "project/.venv"];
         expect(&none, "bin/python3", "…/bin/python3");
     }
 

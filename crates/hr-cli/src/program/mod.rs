@@ -42,19 +42,9 @@ pub(crate) struct CommandLine {
     pub(crate) environment: Vec<(OsString, Option<OsString>)>,
 }
 
-/// Tells what `words` start, in the directory `here` and in the environment of this process; as after `python -m` if they
-/// begin with a `module`.
+/// Tells what `words` start, in the directory `here` and in an environment of which `variables` tells; as after
+/// `python -m` if they begin with a `module`.
 pub(crate) fn understand(
-    words: &[OsString],
-    module: bool,
-    interpreter: &Interpreter,
-    here: &Path,
-) -> Result<CommandLine, NotUnderstood> {
-    understand_with(words, module, interpreter, here, &|name| std::env::var_os(name))
-}
-
-/// The same in an environment of which `variables` tells.
-pub(crate) fn understand_with(
     words: &[OsString],
     module: bool,
     interpreter: &Interpreter,

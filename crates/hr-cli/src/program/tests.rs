@@ -68,7 +68,7 @@ impl Fixture {
         let mut words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
         let module = words.first().is_some_and(|word| word == "-m");
         words.drain(..usize::from(module));
-        understand_with(&words, module, &self.interpreter, &self.here(), &|_| None)
+        understand(&words, module, &self.interpreter, &self.here(), &|_| None)
     }
 
     fn understood(&self, line: &str) -> CommandLine {

@@ -184,10 +184,17 @@ impl<'a> Session<'a> {
         voice: &'a mut Voice,
         client: &'a mut Client,
     ) -> Result<Self, Stopped> {
+        let environment = options.environment().unwrap_or_else(|error| {
+            voice.warning(&error.to_string());
+            options.interpreter.environment.clone()
+        });
+        // What an import reads is to be what it will read in the program.
+        let interpreter =
+            TargetInterpreter { environment: environment.clone(), ..options.interpreter.clone() };
         let open = Open {
             programs: options.command.modules.clone(),
             spares: None,
-            ..Open::new(options.command.target.clone(), options.interpreter.clone())
+            ..Open::new(options.command.target.clone(), interpreter)
         };
         let listening = match options.listening() {
             Some(Err(error)) => {
@@ -211,7 +218,7 @@ impl<'a> Session<'a> {
             stopped: false,
             listening,
             first: true,
-            environment: options.interpreter.environment.clone(),
+            environment,
         })
     }
 

@@ -24,7 +24,15 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let here = env::current_dir().context("the current directory cannot be told")?;
     let project = settings::read(&here).map_err(|error| hinted(error.hint(), error))?;
     let mut found = arguments.subject.find_interpreter()?;
-    let command = program::understand(&arguments.words, arguments.module, &found.interpreter, &here)
+    let env_files = env_files(arguments, &project, &here);
+    // Later versions of them may be wrong; the first may not.
+    let variables = env_file::read(&env_files).map_err(|error| hinted(error.hint(), error))?;
+    let variable = |name: &str| {
+        let of_files = || variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.into());
+        env::var_os(name).or_else(of_files)
+    };
+    let interpreter = &found.interpreter;
+    let command = program::understand(&arguments.words, arguments.module, interpreter, &here, &variable)
         .map_err(|error| hinted(&error.hint(), error))?;
     if let (Some(directory), false) = (&command.first_on_path, interpreter::is_path_safe(&found.interpreter))
     {
@@ -32,9 +40,6 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     }
     let target = client::target_interpreter(&found.interpreter, command.argv.clone())
         .map_err(|error| anyhow::Error::msg(error.hint()).context(error))?;
-    let env_files = env_files(arguments, &project, &here);
-    // Later versions of them may be wrong; the first may not.
-    env_file::read(&env_files).map_err(|error| hinted(error.hint(), error))?;
     let globs = globs(arguments, &project, &here).context("hint: globs are those of .gitignore files")?;
     session::run(&Options {
         command,
