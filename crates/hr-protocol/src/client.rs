@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, RunId, Variables};
+use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, Notice, RunId, Variables};
 
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub enum Reply {
         /// Its process id.
         pid: i32,
     },
+    /// The run tells something. Any number of these come between its start and its end.
+    Notice(Notice),
     /// The run is over, and so is everything it left behind that had to go.
     Ended(ExitStatus),
     /// The run has ended.

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hr_forkserver::protocol::{
-    Call, Failure, MainModule, Open, ProcessContext, Reply, Request, RunId, TargetInterpreter, Watched, Work,
+    Call, Failure, MainModule, Notice, Open, ProcessContext, Reply, Request, RunId, TargetInterpreter,
+    Watched, Work,
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -293,6 +294,16 @@ impl<'a> Session<'a> {
                 self.run = Some(run);
                 (Some(Event::Started), false)
             }
+            (Question::Run, Reply::Notice(Notice::ReloaderOff { library })) => {
+                self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));
+                (None, false)
+            }
+            (Question::Run, Reply::Notice(Notice::Outside { files })) => {
+                let files = files.into_iter().map(PathBuf::from).collect();
+                let heard = self.listening.as_mut().map(|listening| listening.listen_outside(files));
+                self.tell_trouble(heard);
+                (None, false)
+            }
             (Question::Run, Reply::Ended(status)) => {
                 self.run = None;
                 if std::mem::take(&mut self.stopped) {
@@ -392,7 +403,10 @@ impl<'a> Session<'a> {
             stdio: open,
             main: MainModule::default(),
         };
-        let call = Call { context, work: Work::Program(command.program.clone()) };
+        let call = Call {
+            context,
+            work: Work::Program { program: command.program.clone(), reloaded: self.options.reload },
+        };
         // A program has no result.
         let (replies, _) = self.client.begin(call, streams)?;
         self.asked.push((Question::Run, replies));

@@ -19,6 +19,8 @@ from typing import Any, TypeAlias
 
 from hotreload import _native
 from hotreload._learning import Learning
+from hotreload._outside import Outside
+from hotreload._reloaders import switch_off
 
 Beginning: TypeAlias = int | tuple[str, Any, tuple[Any, ...]]
 """The exit code of a program that cannot be begun, or: ``file`` and its path, ``code`` and a code object, ``call``, a
@@ -26,6 +28,21 @@ function and its arguments."""
 
 CANNOT_OPEN = 2
 """Exit code of an interpreter that cannot read the file it is to execute."""
+
+IMPORTS_ARE_OVER = [
+    "_thread.start_joinable_thread",
+    "_thread.start_new_thread",
+    "builtins.breakpoint",
+    "builtins.input",
+    "os.exec",
+    "os.fork",
+    "os.posix_spawn",
+    "socket.bind",
+    "socket.connect",
+    "subprocess.Popen",
+    "time.sleep",
+]
+"""Audit events that tell of more than loading: of a program that serves or waits, its end may be long in coming."""
 
 _ENTRY_POINT = "import sys; from {module} import {name}; sys.exit({function}())"
 
@@ -39,13 +56,18 @@ _OPTIONS = sys.orig_argv[1 : sys.orig_argv.index("-c")] if "-c" in sys.orig_argv
 class Running:
     """A program, from its first line to its last."""
 
-    def __init__(self, job: _native.Job, learning: Learning) -> None:
+    def __init__(self, job: _native.Job, learning: Learning, outside: Outside) -> None:
         self._job = job
         self._learning = learning
+        self._outside = outside
+        self._loaded = 0
+        """How many modules there were when this was last told of."""
 
     def begin(self, kind: str, name: str, function: str | None) -> Beginning:
         """Get ready for the program that ``kind`` and ``name`` tell, as the interpreter would."""
         _install_main()
+        if self._job.reloaded:
+            switch_off(self._job.note_reloader_off)
         if kind == "module":
             sys.orig_argv[:] = [sys.executable, *_OPTIONS, "-m", name, *self._job.argv[1:]]
             return _module(name)
@@ -56,7 +78,19 @@ class Running:
 
     def executed(self) -> None:
         """It has reached its end; what it has left to `atexit` and to threads is still to come."""
+        self._tell()
+
+    def hear(self, _event: str, _args: tuple[Any, ...]) -> None:
+        """The program does what programs do once their imports are done."""
+        # Most have nothing new to tell, and some do it often.
+        if len(sys.modules) != self._loaded:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._loaded = len(sys.modules)
         self._learning.tell(self._job)
+        if self._job.reloaded:
+            self._outside.tell(self._job, self._learning)
 
     def own_modules(self) -> list[str]:
         """Names of the modules that this process shares with no template, in the order in which they were imported."""

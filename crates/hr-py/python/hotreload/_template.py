@@ -19,6 +19,7 @@ from hotreload import _bytecode, _native, _program, _run
 from hotreload._call import pickler
 from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
 from hotreload._learning import Learning
+from hotreload._outside import Outside
 from hotreload._reads import FileReads, ModuleLookups, Stamp
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ class Template:
         self._seeded = False
         self._told: set[str] = set()
         """Names of the modules that were loaded when this process, or what it was forked from, settled."""
+        self._outside = Outside()
         self._running: _program.Running | None = None
 
     def begin(self) -> None:  # noqa: PLR6301 - a method of the interpreter
@@ -273,6 +275,7 @@ class Template:
         new = [name for name in list(sys.modules) if name not in self._told]
         self._told.update(new)
         modules = {file for name in new for file in _files_of(sys.modules.get(name))}
+        self._outside.loaded_by_template(file for file in modules if not self._guard.first_party.holds(file))
         modules.update(broken)
         opened = dict.fromkeys(absent_files) | self._files.files()
         return Loaded(
@@ -317,7 +320,8 @@ class Template:
         if job.program is None:
             return _run.carry_out(job, self._effects, learning)
         _run.become(job, self._effects)
-        self._running = _program.Running(job, learning)
+        self._running = _program.Running(job, learning, self._outside)
+        self._files.hand_over(_program.IMPORTS_ARE_OVER, self._running.hear)
         return self._running.begin(*job.program)
 
     def executed(self) -> None:
