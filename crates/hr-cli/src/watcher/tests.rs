@@ -13,6 +13,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::settling::{QUIET, Settling};
 use super::*;
 
+/// How long a test waits for what must happen.
+const PLENTY: Duration = Duration::from_secs(30);
+
 /// A project of two modules, a package, a template and a `.gitignore`, listened to.
 struct Project {
     directory: tempfile::TempDir,
@@ -93,11 +96,12 @@ impl Project {
     /// Waits until something has happened to `path`.
     fn wait_for(&mut self, path: &str) {
         let path = self.path(path);
-        loop {
-            assert!(self.wait(30_000_u16), "nothing happens to {}", path.display());
-            if self.take().paths.contains(&path) {
-                return;
-            }
+        let deadline = Instant::now() + PLENTY;
+        // A timer that ticks wakes without end.
+        while !self.take().paths.contains(&path) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "nothing happens to {}", path.display());
+            self.wait(PollTimeout::try_from(left).unwrap());
         }
     }
 }
