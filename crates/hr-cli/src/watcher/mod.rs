@@ -40,14 +40,12 @@ use std::time::Instant;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::inotify::WatchDescriptor;
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use crate::filesystems;
 
 use self::listening::{COMES, Event, Listening, Refusal};
 use self::plan::{Meaning, plan};
-use self::polling::Look;
+use self::polling::{Differences, Polling};
 use self::scope::Scopes;
 pub(crate) use self::selection::{Match, Selection};
 pub(crate) use self::settling::{Batch, Settling};
@@ -93,12 +91,10 @@ pub(crate) struct Watcher {
     wake: Epoll,
     /// `None` if the user has no instance left.
     listening: Option<Listening>,
-    timer: TimerFd,
+    polling: Polling,
     scopes: Scopes,
     locks: Vec<PathBuf>,
     identities: BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>,
-    /// What is looked at again, as it was.
-    polled: BTreeMap<PathBuf, Look>,
     troubles: Vec<Trouble>,
     told: BTreeSet<Trouble>,
 }
@@ -111,17 +107,15 @@ impl Watcher {
 
     fn limited(listening: nix::Result<Listening>) -> Result<Self, WatchError> {
         let wake = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        let timer =
-            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC.union(TimerFlags::TFD_NONBLOCK))?;
-        wake.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+        let polling = Polling::start()?;
+        wake.add(&polling, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
         let mut watcher = Self {
             wake,
             listening: listening.ok(),
-            timer,
+            polling,
             scopes: Scopes::default(),
             locks: Vec::new(),
             identities: BTreeMap::new(),
-            polled: BTreeMap::new(),
             troubles: Vec::new(),
             told: BTreeSet::new(),
         };
@@ -168,14 +162,18 @@ impl Watcher {
             }
         }
         // It may have gone off for nothing.
-        let ticked = self.expired();
-        if ticked || moved || !happened.paths.is_empty() {
-            moved |= self.look_again(&mut happened);
+        let is_due = self.polling.is_due();
+        if is_due || moved || !happened.paths.is_empty() {
+            let Differences { paths, directories } = self.polling.look(&self.scopes);
+            happened.paths.extend(paths);
+            for directory in directories {
+                moved |= self.scopes.appear(&directory);
+            }
         }
         while moved {
             let before = self.identities.clone();
-            self.renew()?;
-            moved = self.find(&before, &mut happened);
+            let polled = self.renew()?;
+            moved = self.find(&before, polled, &mut happened);
         }
         happened.operation = self.locks.iter().any(|lock| lock.symlink_metadata().is_ok());
         happened.last = (happened.everything || !happened.paths.is_empty()).then(Instant::now);
@@ -218,8 +216,9 @@ impl Watcher {
         }
     }
 
-    /// Listens to what must be listened to as the file system is now.
-    fn renew(&mut self) -> Result<(), WatchError> {
+    /// Listens to what must be listened to as the file system is now. Returns what is to be looked at instead, and was not
+    /// before.
+    fn renew(&mut self) -> Result<BTreeSet<PathBuf>, WatchError> {
         let mut polled = BTreeSet::new();
         if let Some(listening) = &mut self.listening {
             let mut exhausted = false;
@@ -243,7 +242,7 @@ impl Watcher {
             polled = self.scopes.iter().map(|(directory, _)| directory.clone()).collect();
         }
         self.mind_remote(&mut polled);
-        self.poll(polled)
+        Ok(self.polling.renew(&self.scopes, polled)?)
     }
 
     /// Adds what others may change to what is polled.
@@ -264,74 +263,20 @@ impl Watcher {
         }
     }
 
-    /// Looks at these directories, and at no others, from time to time.
-    fn poll(&mut self, directories: BTreeSet<PathBuf>) -> Result<(), WatchError> {
-        let before = std::mem::take(&mut self.polled);
-        let idle = directories.is_empty();
-        for directory in directories {
-            let mut look = self.look(&directory);
-            if let Some(before) = before.get(&directory) {
-                // What is different from then is still to be told.
-                let counts = |path: &Path| {
-                    path.file_name().is_some_and(|name| self.scopes.counts(&directory, name, true))
-                };
-                let known = before.0.iter().filter(|(path, _)| look.0.contains_key(*path) || counts(path));
-                let known: Vec<_> = known.map(|(path, stamp)| (path.clone(), *stamp)).collect();
-                look.0.extend(known);
-            }
-            self.polled.insert(directory, look);
-        }
-        if idle != before.is_empty() {
-            if idle {
-                self.timer.unset()?;
-            } else {
-                let interval = Expiration::Interval(TimeSpec::from(polling::INTERVAL));
-                self.timer.set(interval, TimerSetTimeFlags::empty())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn look(&self, directory: &Path) -> Look {
-        let stamp = |path: PathBuf| {
-            let stamp = polling::stamp(&path);
-            (path, stamp)
-        };
-        Look(self.scopes.all(directory).into_iter().map(stamp).collect())
-    }
-
-    /// Looks at what is polled. Whether there is something new to listen to.
-    fn look_again(&mut self, happened: &mut Happened) -> bool {
-        let mut appeared = false;
-        for (directory, before) in std::mem::take(&mut self.polled) {
-            let now = self.look(&directory);
-            for path in before.differences(&now) {
-                happened.paths.insert(path.to_owned());
-                appeared |= path.is_dir() && self.scopes.appear(path);
-            }
-            self.polled.insert(directory, now);
-        }
-        appeared
-    }
-
-    /// Whether it is time to look again.
-    fn expired(&self) -> bool {
-        let mut count = [0; 8];
-        nix::unistd::read(&self.timer, &mut count).is_ok()
-    }
-
-    /// Finds what is in directories that are others than `before`. Whether there are more to listen to.
+    /// Finds what is in directories that are others than `before`, and in those that are `polled` since. Whether there are
+    /// more to listen to.
     fn find(
         &mut self,
         before: &BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>,
+        polled: BTreeSet<PathBuf>,
         happened: &mut Happened,
     ) -> bool {
-        let paths: BTreeSet<_> = before.keys().chain(self.identities.keys()).cloned().collect();
+        let is_other = |path: &&PathBuf| before.get(*path) != self.identities.get(*path);
+        let mut paths: BTreeSet<_> =
+            before.keys().chain(self.identities.keys()).filter(is_other).cloned().collect();
+        paths.extend(polled);
         let mut appeared = false;
         for path in paths {
-            if before.get(&path) == self.identities.get(&path) {
-                continue;
-            }
             if self.scopes.get(&path).is_some() {
                 happened.paths.extend(self.scopes.all(&path));
                 appeared |= self.search(&path);

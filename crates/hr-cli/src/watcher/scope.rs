@@ -121,19 +121,29 @@ impl Scopes {
 
     /// What counts in `directory`, whether it is there or not, and `directory` itself if its entries count.
     pub(super) fn all(&self, directory: &Path) -> BTreeSet<PathBuf> {
-        let Some(scope) = self.directories.get(directory) else { return BTreeSet::new() };
+        self.all_and_directories(directory).0
+    }
+
+    /// The same, and the directories there in which something could count.
+    pub(super) fn all_and_directories(&self, directory: &Path) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
+        let Some(scope) = self.directories.get(directory) else { return Default::default() };
         let mut all: BTreeSet<_> = scope.files.iter().map(|name| directory.join(name)).collect();
+        let mut directories = BTreeSet::new();
         all.retain(|path| !self.ignores(path, false));
         if scope.importable && !self.ignores(directory, true) {
             all.insert(directory.to_owned());
         }
         if scope.importable || scope.globs {
-            let counts = |(path, is_directory): &(PathBuf, bool)| {
-                path.file_name().is_some_and(|name| self.counts(directory, name, *is_directory))
-            };
-            all.extend(Self::entries(directory).filter(counts).map(|(path, _)| path));
+            for (path, is_directory) in Self::entries(directory) {
+                if path.file_name().is_some_and(|name| self.counts(directory, name, is_directory)) {
+                    all.insert(path.clone());
+                }
+                if is_directory {
+                    directories.insert(path);
+                }
+            }
         }
-        all
+        (all, directories)
     }
 
     fn scope(&mut self, directory: &Path) -> &mut Scope {

@@ -338,6 +338,12 @@ fn what_cannot_be_listened_to_is_polled() {
         project.wait_for("package/new");
         project.shell("echo > package/new/module.py");
         project.wait_for("package/new/module.py");
+        project.shell("mkdir -p package/ready/made; echo > package/ready/made/module.py");
+        project.wait_for("package/ready/made/module.py");
+        project.shell("mkdir -p more-templates/e-mail; echo > more-templates/e-mail/a.html");
+        project.wait_for("more-templates/e-mail/a.html");
+        project.shell("echo changed > more-templates/e-mail/a.html");
+        project.wait_for("more-templates/e-mail/a.html");
         project.shell("rm -r package");
         project.wait_for("package/models.py");
     }
@@ -346,7 +352,7 @@ fn what_cannot_be_listened_to_is_polled() {
 #[test]
 fn a_watcher_without_troubles_has_no_timer() {
     let project = Project::new();
-    assert!(project.watcher.polled.is_empty());
-    assert_eq!(project.watcher.timer.get().unwrap(), None);
+    assert!(project.watcher.polling.is_idle());
+    assert_eq!(project.watcher.polling.interval(), None);
     assert!(project.directory.path().exists());
 }
