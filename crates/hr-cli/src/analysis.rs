@@ -17,8 +17,9 @@ const SHOWN_PROBLEMS: usize = 20;
 /// Which project to look at.
 #[derive(Debug, Args)]
 pub(crate) struct Subject {
-    /// The Python interpreter the project is for [default: the active or nearest virtual environment's, then python3]
-    #[arg(long, value_name = "FILE")]
+    /// The Python interpreter the project is for: a file, an environment's directory, or a version such as 3.12 [default: the
+    /// active or nearest virtual environment's, then python3]
+    #[arg(long, value_name = "FILE|VERSION")]
     pub(crate) python: Option<PathBuf>,
     /// Read every file anew, and remember nothing
     #[arg(long)]
@@ -88,6 +89,11 @@ impl Subject {
 
     /// The interpreter, searching the current directory first.
     pub(crate) fn interpreter(&self) -> anyhow::Result<Interpreter> {
+        self.find_interpreter().map(|found| found.interpreter)
+    }
+
+    /// The same, and where it was found.
+    pub(crate) fn find_interpreter(&self) -> anyhow::Result<interpreter::Found> {
         interpreter::find(self.python.as_deref(), self.cache().as_deref())
     }
 

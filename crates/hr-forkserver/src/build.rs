@@ -82,8 +82,8 @@ pub enum Progress {
 /// What the build waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
-    /// The current process to be ready.
-    Boot,
+    /// The first process to be ready, or the one that takes its place.
+    Boot { since: Instant },
     /// A fork of the current process to be ready.
     Fork { snapshot: SnapshotId, role: Role, since: Instant },
     /// An import to end.
@@ -111,6 +111,9 @@ pub struct Build {
     chronicle: Chronicle,
     current: SnapshotId,
     fallback: Option<SnapshotId>,
+    /// What a layer was forked from. As long as it lives it can be forked again, and is as good as a fallback of what
+    /// the layer was at first.
+    base: Option<SnapshotId>,
     waiting: Waiting,
     /// Whether imports have left threads in the current process.
     has_threads: bool,
@@ -129,23 +132,24 @@ impl Build {
     /// Starts a template in a new process.
     pub fn boot(tree: &mut SnapshotTree, launch: &Launch, plan: Plan) -> Result<Self, BuildError> {
         let current = tree.boot(launch)?;
-        Ok(Self::new(current, plan))
+        Ok(Self::new(current, None, plan))
     }
 
     /// Starts a layer: a template that has what `base` has, and `plan.modules` on top.
     pub fn layer(tree: &mut SnapshotTree, base: SnapshotId, plan: Plan) -> Result<Self, BuildError> {
         let current = tree.fork(base)?;
-        Ok(Self::new(current, plan))
+        Ok(Self::new(current, Some(base), plan))
     }
 
-    fn new(current: SnapshotId, plan: Plan) -> Self {
+    fn new(current: SnapshotId, base: Option<SnapshotId>, plan: Plan) -> Self {
         Self {
             transaction: Transaction::new(plan.modules.clone()),
             chronicle: Chronicle::new(plan.modules.len()),
             plan,
             current,
             fallback: None,
-            waiting: Waiting::Boot,
+            base,
+            waiting: Waiting::Boot { since: Instant::now() },
             has_threads: false,
             settled: None,
             tries_left: TRIES,
@@ -198,8 +202,11 @@ impl Build {
     /// Takes note of an event, and takes the next step.
     pub fn handle(&mut self, tree: &mut SnapshotTree, event: &TreeEvent) -> Progress {
         match (event, self.waiting) {
-            (TreeEvent::Ready(id), Waiting::Boot) if *id == self.current => {
+            (TreeEvent::Ready(id), Waiting::Boot { since }) if *id == self.current => {
                 self.began = SystemTime::now();
+                if self.base.is_some() {
+                    self.transaction.forked(since.elapsed());
+                }
                 tree.prepare(self.current, self.plan.preparation.clone());
                 self.advance(tree)
             }
@@ -341,7 +348,11 @@ impl Build {
         if id == self.current {
             return self.current_died(tree, status);
         }
-        if self.fallback == Some(id) {
+        let is_base = self.base == Some(id);
+        if is_base {
+            self.base = None;
+        }
+        if self.fallback == Some(id) || is_base && self.fallback.is_none() {
             self.fallback = None;
             self.transaction.fallback_lost();
         }
@@ -363,13 +374,28 @@ impl Build {
             let cause = if timed_out { Cause::TimedOut(limit) } else { Cause::Died(status) };
             self.failed(since.elapsed(), cause, true);
         }
-        let Some(fallback) = self.fallback.take() else {
-            return Progress::Finished(Err(BuildError::Interpreter(status)));
+        let step = match (self.fallback.take(), self.base) {
+            (Some(fallback), _) => {
+                self.current = fallback;
+                Self::advance
+            }
+            (None, Some(_)) => Self::fork_base,
+            (None, None) => return Progress::Finished(Err(BuildError::Interpreter(status))),
         };
-        self.current = fallback;
         self.has_threads = false;
         self.transaction.rolled_back();
-        if innocent { self.retry(tree, status, Self::advance) } else { self.advance(tree) }
+        if innocent { self.retry(tree, status, step) } else { step(self, tree) }
+    }
+
+    /// Begins the layer again.
+    fn fork_base(&mut self, tree: &mut SnapshotTree) -> Progress {
+        let Some(base) = self.base else { return Progress::Working };
+        match tree.fork(base) {
+            Ok(current) => self.current = current,
+            Err(error) => return Progress::Finished(Err(error.into())),
+        }
+        self.waiting = Waiting::Boot { since: Instant::now() };
+        Progress::Working
     }
 
     fn retry(

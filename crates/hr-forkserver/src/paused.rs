@@ -103,9 +103,12 @@ impl<I: Interpreter> Paused<I> {
                 Err(_) => end(&[]),
                 Ok(Next::Run(run)) => self.become_run(|| *run),
                 Ok(Next::Spare(jobs)) => {
-                    self.interpreter.warm_up();
-                    // A rehearsal that fails costs time later, and nothing else.
-                    let _ = NewRun::rehearse();
+                    // Whoever has a job already has no time for a rehearsal.
+                    if !has_something(&jobs) {
+                        self.interpreter.warm_up();
+                        // If it fails, that costs time later, and nothing else.
+                        let _ = NewRun::rehearse();
+                    }
                     self.become_run(|| NewRun::from_job(jobs))
                 }
                 Ok(Next::Snapshot(socket)) => {
@@ -318,6 +321,12 @@ impl<I: Interpreter> Paused<I> {
             }
         }
     }
+}
+
+/// Whether there is something to read, be it the end.
+fn has_something(socket: &OwnedFd) -> bool {
+    let mut sources = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    poll(&mut sources, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// What became of an import that the interpreter describes as `outcome` and that had these `effects`, as seen from outside.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, Notice, RunId};
+use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, Notice, RunId, Variables};
 
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,7 +197,7 @@ pub struct ProcessContext {
     /// `sys.path`.
     pub sys_path: Vec<OsString>,
     /// The whole environment.
-    pub environment: Vec<(OsString, OsString)>,
+    pub environment: Variables,
     /// File mode creation mask.
     pub umask: u32,
     /// Which of stdin, stdout and stderr are open.

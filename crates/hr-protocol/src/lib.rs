@@ -47,6 +47,7 @@ mod import;
 mod profile;
 mod run;
 mod snapshot;
+mod variables;
 
 pub use building::BuildEvent;
 pub use client::{
@@ -62,11 +63,12 @@ pub use snapshot::{
     Command, EnvironmentWrite, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Preparation,
     Report, SnapshotId,
 };
+pub use variables::Variables;
 
 use serde::{Deserialize, Serialize};
 
 /// The version of every message in this crate. Raise it with any change to their shape.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The first message of each side of a conversation.
 ///

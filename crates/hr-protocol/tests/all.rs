@@ -1,5 +1,7 @@
 //! The protocol as its users see it: what was said arrives, and nothing else does.
 
+use std::ffi::OsString;
+
 use hr_protocol::frame::{Decoder, FrameError, Header, MAX_BODY, encode, read, write};
 use hr_protocol::{
     Call, Command, ExitStatus, ImportFailure, ImportOutcome, Job, Outcome, Payload, ProcessContext, Program,
@@ -29,14 +31,14 @@ fn work() -> impl Strategy<Value = Work> {
 
 fn call() -> impl Strategy<Value = Call> {
     let text = || prop::collection::vec("\\PC{0,12}".prop_map(Into::into), 0..4);
-    let pair = ("[A-Z]{1,8}".prop_map(Into::into), "\\PC{0,20}".prop_map(Into::into));
+    let pair = ("[A-Z]{1,8}".prop_map(OsString::from), "\\PC{0,20}".prop_map(OsString::from));
     let environment = prop::collection::vec(pair, 0..5);
     (text(), text(), environment, any::<u32>(), any::<[bool; 3]>(), work()).prop_map(
         |(argv, sys_path, environment, umask, stdio, work)| Call {
             context: ProcessContext {
                 argv,
                 sys_path,
-                environment,
+                environment: environment.into_iter().collect(),
                 umask,
                 stdio,
                 ..ProcessContext::default()

@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustix::process::{PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
-use crate::context::{current_umask, os_pairs, working_directory};
+use crate::context::{current_umask, os_pairs, os_variables, working_directory};
 use crate::events;
 use crate::payload;
 use crate::records::{State, Update};
@@ -270,7 +270,7 @@ impl Supervisor {
         let context = ProcessContext {
             argv,
             sys_path,
-            environment: os_pairs(environment)?,
+            environment: os_variables(environment)?,
             umask: current_umask(),
             stdio: [0, 1, 2].map(|number: usize| streams[number].is_some()),
             main: MainModule { spec_name: main_name, file: main_file },

@@ -1,15 +1,26 @@
 //! What of this process its runs inherit.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use hr_forkserver::above_streams;
+use hr_forkserver::protocol::Variables;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use rustix::fs::{Mode, OFlags};
+
+/// Environment variables in one piece.
+pub(crate) fn os_variables(variables: &Bound<'_, PyDict>) -> PyResult<Variables> {
+    let mut all = Variables::default();
+    for (name, value) in variables.iter() {
+        let (name, value) = (name.cast::<PyBytes>()?, value.cast::<PyBytes>()?);
+        all.push(OsStr::from_bytes(name.as_bytes()), OsStr::from_bytes(value.as_bytes()));
+    }
+    Ok(all)
+}
 
 /// Names and values of environment variables.
 pub(crate) fn os_pairs(variables: &Bound<'_, PyDict>) -> PyResult<Vec<(OsString, OsString)>> {

@@ -1,6 +1,6 @@
 //! A run's end: what it is to do, and where it sends what came of it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::context::os_pairs;
+use crate::context::os_variables;
 use crate::payload::{self, Parts};
 
 /// A call, and the process it is to happen in.
@@ -72,7 +72,7 @@ impl Job {
         let context = ProcessContext {
             argv,
             sys_path,
-            environment: os_pairs(environment)?,
+            environment: os_variables(environment)?,
             stdio: [true; 3],
             ..ProcessContext::default()
         };
@@ -98,12 +98,18 @@ impl Job {
 
     #[getter]
     fn environment<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let bytes = |text: &OsString| PyBytes::new(py, text.as_bytes());
+        let bytes = |text: &OsStr| PyBytes::new(py, text.as_bytes());
         let environment = PyDict::new(py);
-        for (name, value) in &self.context.environment {
+        for (name, value) in self.context.environment.iter() {
             environment.set_item(bytes(name), bytes(value))?;
         }
         Ok(environment)
+    }
+
+    /// Whether the environment is that of `block`, which is like the content of `/proc/PID/environ`. It makes no Python
+    /// object, and looks at none.
+    fn has_environment(&self, block: &[u8]) -> bool {
+        self.context.environment.are_those_of(block)
     }
 
     #[getter]

@@ -13,8 +13,20 @@ use crate::analysis::{Analysis, Format, Named, print};
 /// Version of the JSON output; raised when a field changes its meaning or goes away.
 const SCHEMA: u32 = 1;
 
+/// What follows the options in `--help`.
+const MORE: &str = "\
+Examples:
+  hr imports                      of the project in this directory
+  hr imports shop --all           of a package, with the standard library's modules and its own
+  hr imports app.py --format json for tools; docs/json-formats.md describes it
+
+Exit codes:
+  0  printed
+  2  there is no such project or interpreter";
+
 /// List the modules a project imports, in the order in which a template would import them.
 #[derive(Debug, Args)]
+#[command(after_long_help = MORE)]
 pub(crate) struct Imports {
     #[command(flatten)]
     project: Named,

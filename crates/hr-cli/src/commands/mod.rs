@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
+pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod graph;
 pub(crate) mod imports;
+pub(crate) mod man;
 mod page;
 pub(crate) mod run;
 pub(crate) mod serve;

@@ -9,8 +9,20 @@ use hr_graph::{How, Step};
 
 use crate::analysis::{Analysis, Subject, print};
 
+/// What follows the options in `--help`.
+const MORE: &str = "\
+Examples:
+  hr why sqlalchemy.orm       the shortest chains of imports that lead to it
+  hr why --all numpy          all of them
+  hr why shop/models.py       what an edit of this file means
+
+Exit codes:
+  0  explained
+  2  there is no such module, file, project or interpreter";
+
 /// Explain why a module is imported, or what an edit of a file means.
 #[derive(Debug, Args)]
+#[command(after_long_help = MORE)]
 pub(crate) struct Why {
     /// A module's dotted name, or a file
     #[arg(value_name = "MODULE|FILE")]

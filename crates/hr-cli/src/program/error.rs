@@ -23,8 +23,10 @@ pub(crate) enum NotUnderstood {
     NotAModule { word: String },
     #[error("{name} is another Python than the one that was found, {}", found.display())]
     OtherPython { name: String, found: PathBuf },
+    #[error("python without a program")]
+    NoProgram,
     #[error(
-        "python's option {option} cannot be honoured: the program is forked from a process that has started already"
+        "python's option {option} cannot be honoured: the program is forked from a process that has started"
     )]
     PythonOption { option: String, instead: &'static str },
     #[error("{0} is not valid UTF-8")]
@@ -58,6 +60,7 @@ impl NotUnderstood {
             Self::NotAModule { .. } => "modules are named with dots: `hr run -m package.module`".into(),
             Self::OtherPython { name, .. } => format!("hr run --python {name} …"),
             Self::PythonOption { instead, .. } => (*instead).into(),
+            Self::NoProgram => "name a script or a module: `hr run python app.py`".into(),
             Self::NotText(_) => "names of modules and commands are text".into(),
         }
     }

@@ -42,19 +42,9 @@ pub(crate) struct CommandLine {
     pub(crate) environment: Vec<(OsString, Option<OsString>)>,
 }
 
-/// Tells what `words` start, in the directory `here` and in the environment of this process; as after `python -m` if they
-/// begin with a `module`.
+/// Tells what `words` start, in the directory `here` and in an environment of which `variables` tells; as after
+/// `python -m` if they begin with a `module`.
 pub(crate) fn understand(
-    words: &[OsString],
-    module: bool,
-    interpreter: &Interpreter,
-    here: &Path,
-) -> Result<CommandLine, NotUnderstood> {
-    understand_with(words, module, interpreter, here, &|name| std::env::var_os(name))
-}
-
-/// The same in an environment of which `variables` tells.
-pub(crate) fn understand_with(
     words: &[OsString],
     module: bool,
     interpreter: &Interpreter,
@@ -106,7 +96,7 @@ impl Place<'_> {
     fn bare(&self, word: &OsStr, rest: &[OsString]) -> Result<CommandLine, NotUnderstood> {
         let name = text(word)?;
         match console::find(name, self.interpreter) {
-            Some(Console::Script(file)) => return Ok(self.console(name, file, rest)),
+            Some(Console::Script(file)) => return Ok(self.console(name, &file, rest)),
             Some(Console::Function { module, function }) => {
                 return Ok(self.declared(name, module, function, rest));
             }
@@ -170,7 +160,7 @@ impl Place<'_> {
     fn script(&self, word: &OsStr, rest: &[OsString]) -> Result<CommandLine, NotUnderstood> {
         let path = self.here.join(word);
         if !path.exists() {
-            return Err(self.no_file(word, &path));
+            return Err(no_file(word, &path));
         }
         if path.is_dir() && !path.join("__main__.py").is_file() {
             return Err(NotUnderstood::NoMain { path: word.into() });
@@ -183,7 +173,7 @@ impl Place<'_> {
             if !console::is_python(&path) {
                 return Err(NotUnderstood::NotPython { path: word.into() });
             }
-            let command = self.console(&name, word.into(), rest);
+            let command = self.console(&name, Path::new(word), rest);
             return Ok(command);
         }
         if is_native(&path) {
@@ -199,24 +189,13 @@ impl Place<'_> {
         Ok(self.without_reloader(command, known, rest))
     }
 
-    fn no_file(&self, word: &OsStr, path: &Path) -> NotUnderstood {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let beside = path.parent().and_then(|parent| parent.read_dir().ok()).into_iter().flatten().flatten();
-        let names = beside
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| Path::new(name).extension() == path.extension());
-        let nearest = console::most_alike(&name, names)
-            .map(|name| Path::new(word).with_file_name(name).display().to_string());
-        NotUnderstood::NoFile { path: word.into(), nearest }
-    }
-
     /// A script that belongs to the environment.
-    fn console(&self, name: &str, file: PathBuf, rest: &[OsString]) -> CommandLine {
-        let path = self.here.join(&file);
+    fn console(&self, name: &str, file: &Path, rest: &[OsString]) -> CommandLine {
+        let path = self.here.join(file);
         let command = CommandLine {
             first_on_path: self.first_for(&path),
             modules: modules::of_script(&path, self.interpreter),
-            ..self.command(Program::Script(file.clone().into()), file.as_os_str(), name.to_owned())
+            ..self.command(Program::Script(file.into()), file.as_os_str(), name.to_owned())
         };
         self.without_reloader(command, name, rest)
     }
@@ -277,6 +256,17 @@ impl Place<'_> {
         let target = if file.starts_with(root) { self.here } else { path };
         protocol::Target::Path(target.into())
     }
+}
+
+fn no_file(word: &OsStr, path: &Path) -> NotUnderstood {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let beside = path.parent().and_then(|parent| parent.read_dir().ok()).into_iter().flatten().flatten();
+    let names = beside
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| Path::new(name).extension() == path.extension());
+    let nearest = console::most_alike(&name, names)
+        .map(|name| Path::new(word).with_file_name(name).display().to_string());
+    NotUnderstood::NoFile { path: word.into(), nearest }
 }
 
 /// Whether a file is a script as `django-admin startproject` makes it.

@@ -57,19 +57,17 @@ fn add(found: &mut Vec<String>, more: Vec<String>) {
 /// for those that are compiled into the interpreter.
 fn find(module: &str, interpreter: &Interpreter) -> Option<PathBuf> {
     let top = module.split('.').next().unwrap_or(module);
-    let directory = interpreter.sys_path.iter().find(|directory| leads_to(directory, top))?;
+    let inner: PathBuf = module.split('.').collect();
+    // Parts of a namespace package may lie in several directories.
+    let leads_to = |directory: &&PathBuf| {
+        file_at(&directory.join(top)).is_some() || file_at(&directory.join(&inner)).is_some()
+    };
+    let directory = interpreter.sys_path.iter().find(leads_to)?;
     let is_installed = directory
         .components()
         .any(|part| part.as_os_str() == "site-packages" || part.as_os_str() == "dist-packages");
-    if !is_installed && !interpreter.is_stdlib(top) {
-        return None;
-    }
-    let inner: PathBuf = module.split('.').collect();
-    file_at(&directory.join(inner))
-}
-
-fn leads_to(directory: &Path, top: &str) -> bool {
-    file_at(&directory.join(top)).is_some() || directory.join(top).is_dir()
+    let is_stdlib = interpreter.is_stdlib(top) && directory.join("os.py").is_file();
+    if is_installed || is_stdlib { file_at(&directory.join(inner)) } else { None }
 }
 
 /// Source, a package's or a module's.

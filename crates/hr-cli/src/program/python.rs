@@ -42,10 +42,7 @@ pub(super) fn started<'w>(
             found: interpreter.executable.clone(),
         });
     }
-    let (first, rest) = words.split_first().ok_or(NotUnderstood::PythonOption {
-        option: "without a program".into(),
-        instead: "name a script or a module: `hr run python app.py`",
-    })?;
+    let (first, rest) = words.split_first().ok_or(NotUnderstood::NoProgram)?;
     let refused =
         |instead| Err(NotUnderstood::PythonOption { option: first.to_string_lossy().into_owned(), instead });
     match first.to_string_lossy().as_ref() {
@@ -56,7 +53,7 @@ pub(super) fn started<'w>(
         "--" => rest
             .split_first()
             .map(|(script, rest)| Started::Script(script, rest))
-            .ok_or(NotUnderstood::Nothing),
+            .ok_or(NotUnderstood::NoProgram),
         "-" | "-c" => refused("put the program into a file: `hr run app.py`"),
         "-i" => refused("use breakpoint() in the program, or python -i without hr"),
         "-u" => refused("set PYTHONUNBUFFERED=1 in the environment"),

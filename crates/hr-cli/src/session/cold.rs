@@ -22,7 +22,7 @@ pub(super) fn become_program(options: &Options, mask: SigSet) -> anyhow::Result<
             command.arg("-c").arg(format!("import sys; from {module} import {top}; sys.exit({function}())"))
         }
     };
-    command.args(options.command.argv.iter().skip(1)).env_clear().envs(options.environment());
+    command.args(options.command.argv.iter().skip(1)).env_clear().envs(options.environment()?);
     sys::with_mask(&mut command, mask);
     let program = options.interpreter.executable.to_string_lossy().into_owned();
     Err(command.exec()).with_context(|| format!("{program} cannot be started"))

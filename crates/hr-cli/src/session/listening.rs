@@ -30,9 +30,10 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Listens to nothing yet. What matches `globs` counts by itself, as do the files that are `always` watched;
+    /// Listens to nothing yet. What matches `globs` below `root` counts by itself, as do the files that are `always` watched;
     /// libraries are installed in directories of `sys_path`.
     pub(super) fn start(
+        root: PathBuf,
         globs: Selection,
         always: &[PathBuf],
         sys_path: impl Iterator<Item = PathBuf>,
@@ -41,7 +42,7 @@ impl Listening {
         Ok(Self {
             watcher: Watcher::start()?,
             settling: Settling::default(),
-            wanted: Wanted { globs, outside: always.iter().cloned().collect(), ..Wanted::default() },
+            wanted: Wanted { root, globs, outside: always.iter().cloned().collect(), ..Wanted::default() },
             installed: sys_path.filter(|directory| is_installed(directory)).collect(),
             installing: None,
             contents,
@@ -51,7 +52,7 @@ impl Listening {
     /// Listens to what decides the template. Returns what cannot be heard of in the ordinary way, for people, and whether
     /// there is something new to listen to, to which anything may have happened before.
     pub(super) fn listen(&mut self, watched: Watched) -> Result<(Vec<String>, bool), WatchError> {
-        let Watched { root, files, directories } = watched;
+        let Watched { root: _, files, directories } = watched;
         let directories: BTreeSet<_> =
             directories.into_iter().map(PathBuf::from).chain(self.installed.iter().cloned()).collect();
         let files: BTreeSet<_> = files.into_iter().map(PathBuf::from).collect();
@@ -59,7 +60,7 @@ impl Listening {
             return Ok((Vec::new(), false));
         }
         let more = !directories.is_subset(&self.wanted.directories) || !files.is_subset(&self.wanted.files);
-        self.wanted = Wanted { root: root.into(), files, directories, ..std::mem::take(&mut self.wanted) };
+        (self.wanted.files, self.wanted.directories) = (files, directories);
         let trouble = self.watcher.watch(&self.wanted)?;
         Ok((trouble.iter().map(ToString::to_string).collect(), more))
     }

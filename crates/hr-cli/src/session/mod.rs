@@ -34,6 +34,7 @@ use self::terminal::Terminal;
 use self::voice::Voice;
 pub(crate) use self::voice::{Format, Verbosity};
 use crate::client::{self, Client, ClientError, Replies};
+use crate::env_file::{self, EnvFileError};
 use crate::program::CommandLine;
 use crate::watcher::{Selection, WatchError};
 
@@ -53,23 +54,36 @@ pub(crate) struct Options {
     pub(crate) format: Format,
     /// What counts beside the source.
     pub(crate) globs: Selection,
-    /// Files of variables for the program.
+    /// What they are relative to.
+    pub(crate) root: PathBuf,
+    /// Files of variables for the program, absolute.
     pub(crate) env_files: Vec<PathBuf>,
 }
 
 impl Options {
     fn listening(&self) -> Option<Result<Listening, WatchError>> {
         let sys_path = self.interpreter.sys_path.iter().map(PathBuf::from);
-        self.reload.then(|| Listening::start(self.globs.clone(), &self.env_files, sys_path))
+        self.reload
+            .then(|| Listening::start(self.root.clone(), self.globs.clone(), &self.env_files, sys_path))
     }
 
-    /// The program's environment: this process's, with what the command line changes.
-    fn environment(&self) -> Vec<(OsString, OsString)> {
-        let changes = &self.command.environment;
-        let is_changed = |name: &OsString| changes.iter().any(|(changed, _)| changed == name);
-        let kept = self.interpreter.environment.iter().filter(|(name, _)| !is_changed(name)).cloned();
-        let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
-        kept.chain(set).collect()
+    /// The program's environment: this process's, what the files say beside it, and what the command line changes.
+    fn environment(&self) -> Result<Vec<(OsString, OsString)>, EnvFileError> {
+        let mut environment = self.interpreter.environment.clone();
+        let is_set = |environment: &[(OsString, OsString)], name: &OsString| {
+            environment.iter().any(|(known, _)| known == name)
+        };
+        for (name, value) in env_file::read(&self.env_files)? {
+            let name = name.into();
+            if !is_set(&environment, &name) {
+                environment.push((name, value.into()));
+            }
+        }
+        for (name, value) in &self.command.environment {
+            environment.retain(|(known, _)| known != name);
+            environment.extend(value.clone().map(|value| (name.clone(), value)));
+        }
+        Ok(environment)
     }
 }
 
@@ -159,6 +173,8 @@ struct Session<'a> {
     listening: Option<Listening>,
     /// Nothing was started yet.
     first: bool,
+    /// The program's environment when it was started last.
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl<'a> Session<'a> {
@@ -169,10 +185,17 @@ impl<'a> Session<'a> {
         voice: &'a mut Voice,
         client: &'a mut Client,
     ) -> Result<Self, Stopped> {
+        let environment = options.environment().unwrap_or_else(|error| {
+            voice.warning(&error.to_string());
+            options.interpreter.environment.clone()
+        });
+        // What an import reads is to be what it will read in the program.
+        let interpreter =
+            TargetInterpreter { environment: environment.clone(), ..options.interpreter.clone() };
         let open = Open {
             programs: options.command.modules.clone(),
             spares: None,
-            ..Open::new(options.command.target.clone(), options.interpreter.clone())
+            ..Open::new(options.command.target.clone(), interpreter)
         };
         let listening = match options.listening() {
             Some(Err(error)) => {
@@ -196,6 +219,7 @@ impl<'a> Session<'a> {
             stopped: false,
             listening,
             first: true,
+            environment,
         })
     }
 
@@ -271,9 +295,7 @@ impl<'a> Session<'a> {
                 (Some(Event::Started), false)
             }
             (Question::Run, Reply::Notice(notice)) => {
-                if let Notice::ReloaderOff { library } = notice {
-                    self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));
-                }
+                self.notice(notice);
                 (None, false)
             }
             (Question::Run, Reply::Ended(status)) => {
@@ -315,6 +337,20 @@ impl<'a> Session<'a> {
             return Some(Event::Opened);
         }
         more.then(|| Event::Changed(Changed::default()))
+    }
+
+    /// The program tells something.
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Outside { files } => {
+                let files = files.into_iter().map(PathBuf::from).collect();
+                let heard = self.listening.as_mut().map(|listening| listening.listen_outside(files));
+                self.tell_trouble(heard);
+            }
+            Notice::ReloaderOff { library } => {
+                self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));
+            }
+        }
     }
 
     fn tell_trouble(&mut self, heard: Option<Result<Vec<String>, WatchError>>) {
@@ -363,10 +399,14 @@ impl<'a> Session<'a> {
     fn start(&mut self) -> Result<(), ClientError> {
         let (open, streams) = terminal::streams()?;
         let Options { command, interpreter, .. } = self.options;
+        match self.options.environment() {
+            Ok(environment) => self.environment = environment,
+            Err(error) => self.voice.warning(&format!("{error}; the variables stay as they were")),
+        }
         let context = ProcessContext {
             argv: command.argv.clone(),
             sys_path: interpreter.sys_path.clone(),
-            environment: self.options.environment(),
+            environment: self.environment.iter().cloned().collect(),
             umask: client::umask(),
             stdio: open,
             main: MainModule::default(),

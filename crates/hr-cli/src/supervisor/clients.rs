@@ -8,7 +8,7 @@ use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Note, Notice, Re
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
-use super::{GRACE, REFILL_DELAY, Stopping, Supervisor};
+use super::{GRACE, LOOK_DELAY, REFILL_DELAY, Stopping, Supervisor};
 
 /// A stream on which one request is answered.
 pub(crate) type Answer = Channel<Reply, Request>;
@@ -285,6 +285,8 @@ impl Supervisor {
                     self.reporter.built();
                     self.start_pending();
                     self.refill();
+                    let is_new = self.refresh.has_new_snapshots();
+                    self.look_at = is_new.then(|| Instant::now() + LOOK_DELAY);
                 }
                 Outcome::NoTemplate(message) => {
                     self.reporter.built();

@@ -75,6 +75,11 @@ impl Inputs {
         self.files.contains_key(file)
     }
 
+    /// Whether all of them have been compared since they are watched.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.registration.borrow().is_some()
+    }
+
     fn add(&mut self, file: &OsStr, began: SystemTime) {
         let known = Known::of(file, began);
         self.files.entry(Rc::from(file)).or_insert(known);

@@ -52,6 +52,10 @@ const GRACE_WITHOUT_CLIENT: Duration = Duration::from_millis(300);
 /// the run first.
 const REFILL_DELAY: Duration = Duration::from_millis(50);
 
+/// How long after the last snapshot was built it is compared for the first time with what it has consumed, if nobody has
+/// asked for anything by then that needs that.
+const LOOK_DELAY: Duration = Duration::from_millis(50);
+
 /// Something the supervisor reacts to.
 enum Event {
     /// The client asks for something.
@@ -70,6 +74,8 @@ enum Event {
     ImportOverdue,
     /// It is time to fork runs ahead.
     Refill,
+    /// It is time to look at new snapshots.
+    Look,
 }
 
 /// What the loop waits for.
@@ -107,6 +113,8 @@ pub(crate) struct Supervisor {
     stopping: BTreeMap<RunId, Stopping>,
     /// When spares are to be forked.
     refill_at: Option<Instant>,
+    /// When new snapshots are to be looked at.
+    look_at: Option<Instant>,
     reporter: Reporter,
     /// Until when runs have time to end, once the supervisor is ending.
     closing: Option<Instant>,
@@ -137,6 +145,7 @@ impl Supervisor {
             running: BTreeMap::new(),
             stopping: BTreeMap::new(),
             refill_at: None,
+            look_at: None,
             reporter: Reporter::start()?,
             closing: None,
             closers: Vec::new(),
@@ -207,7 +216,8 @@ impl Supervisor {
 
     fn next_deadline(&self) -> Option<Instant> {
         let grace = self.stopping.values().filter_map(|stopping| stopping.deadline);
-        grace.chain(self.refresh.deadline()).chain(self.closing).chain(self.refill_at).min()
+        let later = self.refill_at.into_iter().chain(self.look_at);
+        grace.chain(self.refresh.deadline()).chain(self.closing).chain(later).min()
     }
 
     /// What has become due.
@@ -221,6 +231,9 @@ impl Supervisor {
         }
         if self.refill_at.take_if(|refill_at| *refill_at <= now).is_some() {
             events.push(Event::Refill);
+        }
+        if self.look_at.take_if(|look_at| *look_at <= now).is_some() {
+            events.push(Event::Look);
         }
         events
     }
@@ -294,6 +307,7 @@ impl Supervisor {
                 self.refreshed(done);
             }
             Event::Refill => self.refill(),
+            Event::Look => self.refresh.look(),
         }
     }
 

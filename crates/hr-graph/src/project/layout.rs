@@ -105,6 +105,14 @@ fn members(configuration: &Table) -> Vec<String> {
 fn configured(configuration: &Table) -> Vec<String> {
     let mut found = strings(configuration, &["tool", "setuptools", "packages", "find", "where"]);
     found.extend(strings(configuration, &["tool", "hotreload", "source-roots"]));
+    // A package is imported from the directory that holds it.
+    found.extend(strings(configuration, &["tool", "hotreload", "packages"]).iter().map(|package| {
+        let package = package.trim_end_matches('/');
+        package
+            .rsplit_once('/')
+            .map_or("", |(parent, _)| if parent.is_empty() { "/" } else { parent })
+            .to_owned()
+    }));
     for path in [
         &["tool", "setuptools", "package-dir", ""][..],
         &["tool", "pdm", "build", "package-dir"],

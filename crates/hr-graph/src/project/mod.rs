@@ -12,7 +12,7 @@ use crate::graph::Problem;
 use crate::interpreter::Interpreter;
 
 pub(crate) use layout::is_project_directory;
-pub use settings::{Preload, Settings, covers};
+pub use settings::{Preload, ProjectSettings, Settings, covers};
 
 /// What a user names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +149,8 @@ impl Project {
         Some(self.root.join(settings::FILE)).filter(|file| file.is_file())
     }
 
-    pub(crate) fn settings_problems(&self) -> &[Problem] {
+    /// What is wrong with them.
+    pub fn settings_problems(&self) -> &[Problem] {
         &self.settings_problems
     }
 

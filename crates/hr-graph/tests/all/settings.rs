@@ -82,3 +82,15 @@ fn each_scan_reads_the_settings_anew() {
     assert_eq!(planned(&scanner.scan()), ["b.c", "bc", "late"]);
     assert_eq!(scanner.project().settings().spares, Some(3));
 }
+
+#[test]
+fn packages_that_lie_elsewhere_are_the_projects_own() {
+    let tree = Tree::new(&[
+        ("main/pyproject.toml", "[tool.hotreload]\npackages = ['../libs/shared', 'inner/kit/']\n"),
+        ("main/app.py", "import shared\nimport kit\n"),
+        ("main/inner/kit/__init__.py", "import b\n"),
+        ("libs/shared/__init__.py", "import a\n"),
+    ]);
+    let graph = tree.located_at("main", &["main"]);
+    assert_eq!(planned(&graph), ["a", "b"]);
+}

@@ -9,7 +9,10 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from hotreload import _native
 
 
 def variables() -> dict[bytes, bytes]:
@@ -23,7 +26,8 @@ class ImportEffects:
     """The environment and ``sys.path`` of a template, before its imports and after."""
 
     def __init__(self) -> None:
-        self._environment = _given_environment()
+        self._block = _given_block()
+        self._environment = _given_environment(self._block)
         self._path: list[str] | None = None
         self._variables: dict[bytes, bytes | None] = {}
         self._path_after: list[str] = []
@@ -39,6 +43,13 @@ class ImportEffects:
         names = before.keys() | after.keys()
         self._variables = {name: after.get(name) for name in names if before.get(name) != after.get(name)}
         self._path_after = list(sys.path)
+
+    def are_those_of(self, job: _native.Job) -> bool:
+        """Whether this process, whose imports are over, has the environment that ``job`` is to have after them.
+
+        Told without making, or looking at, a single variable: to look at an object is to copy its page.
+        """
+        return bool(self._block) and job.has_environment(self._block)
 
     def given(self) -> tuple[dict[bytes, bytes], list[str]]:
         """Environment and search path before the imports."""
@@ -175,15 +186,20 @@ class EnvironmentReads:
         return _names(self._read_before | self._read)
 
 
-def _given_environment() -> dict[bytes, bytes]:
+def _given_block() -> bytes:
     """The environment that this process was started with. The interpreter itself may have changed it (``LC_CTYPE``)."""
     try:
         with open("/proc/self/environ", "rb") as file:
-            entries = file.read().split(b"\0")
+            return file.read()
     except OSError:
+        return b""
+
+
+def _given_environment(block: bytes) -> dict[bytes, bytes]:
+    if not block:
         return variables()
     given: dict[bytes, bytes] = {}
-    for entry in entries:
+    for entry in block.split(b"\0"):
         name, separator, value = entry.partition(b"=")
         if separator:
             given.setdefault(name, value)  # of two, the first counts

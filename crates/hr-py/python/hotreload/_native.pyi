@@ -50,6 +50,9 @@ class Job:
     ) -> Job:
         """A job whose result nobody reads, with all standard streams."""
 
+    def has_environment(self, block: bytes) -> bool:
+        """Whether ``environment`` is what ``/proc/PID/environ`` shows as ``block``."""
+
     def take_function(self) -> PayloadParts: ...
     def note_loaded(self, modules: list[str]) -> None: ...
     def note_outside(self, files: list[str]) -> None: ...

@@ -115,6 +115,10 @@ class ModuleLookups:
         """A search for ``name`` begins, in ``path`` or, at the top level, in ``sys.path``."""
         self._asked.setdefault(name, tuple(path or ()))
 
+    def forget(self) -> None:
+        """What was asked for by now has been told. What is built on top of this need not look through it again."""
+        self._asked.clear()
+
     def absent(self, finds: Callable[[str], bool]) -> list[str]:
         """Top-level modules that were not found. A module that is found and cannot be executed is not absent."""
         unknown = (name for name in self._asked if "." not in name and name not in sys.modules)

@@ -36,11 +36,12 @@ def carry_out(job: _native.Job, effects: ImportEffects, learning: Learning) -> i
 
 def become(job: _native.Job, effects: ImportEffects) -> None:
     """Take on arguments, paths, environment, ``__main__`` and streams of an ordinary process."""
-    environment = effects.environment(job.environment)
-    if environment != variables():
-        os.environb.clear()
-        os.environb.update(environment)
-        time.tzset()  # the C library reads TZ once
+    if not effects.are_those_of(job):
+        environment = effects.environment(job.environment)
+        if environment != variables():
+            os.environb.clear()
+            os.environb.update(environment)
+            time.tzset()  # the C library reads TZ once
     sys.argv[:] = job.argv
     sys.orig_argv[:] = [sys.executable, *job.argv]
     sys.path[:] = effects.path(job.sys_path)
@@ -75,7 +76,9 @@ def reopen_streams(present: tuple[bool, bool, bool]) -> None:
             setattr(sys, f"__{name}__", None)
         elif name != "stderr" and isinstance(stream, io.TextIOWrapper):
             # As the interpreter opens them: with -u nothing is buffered, not even lines.
-            stream.reconfigure(line_buffering=os.isatty(descriptor) and not stream.write_through)
+            line_buffering = os.isatty(descriptor) and not stream.write_through
+            if stream.line_buffering != line_buffering:
+                stream.reconfigure(line_buffering=line_buffering)
 
 
 def reseed() -> None:

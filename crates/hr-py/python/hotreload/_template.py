@@ -264,6 +264,9 @@ class Template:
         self._effects.settle()
         self._guard.first_party.forget()
         self._forget_directories()
+        broken, absent_files = self._lookups.broken_files(), self._lookups.absent_files()
+        absent = self._lookups.absent(self._guard.finds)
+        self._lookups.forget()
         # What earlier imports have left is frozen. Looking through it again would copy it from the fallback, and finds
         # nothing: the collector has come by while they ran.
         gc.collect()
@@ -272,13 +275,13 @@ class Template:
         new = [name for name in list(sys.modules) if name not in self._told]
         self._told.update(new)
         modules = {file for name in new for file in _files_of(sys.modules.get(name))}
-        self._outside.loaded_by_template(file for file in modules if not self._guard.first_party.holds(file))
-        modules.update(self._lookups.broken_files())
-        opened = dict.fromkeys(self._lookups.absent_files()) | self._files.files()
+        self._outside.loaded_by_template(modules)
+        modules.update(broken)
+        opened = dict.fromkeys(absent_files) | self._files.files()
         return Loaded(
             files=sorted(modules),
             names=self._top_level(new),
-            absent=self._lookups.absent(self._guard.finds),
+            absent=absent,
             variables=self._reads.names(),
             opened=[(path, stamp) for path, stamp in sorted(opened.items()) if path not in modules],
             listed=self._files.listings(),

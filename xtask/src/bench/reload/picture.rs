@@ -15,7 +15,7 @@ const BAR: f64 = 9.0;
 const BAR_STEP: f64 = 11.0;
 const TOOL_GAP: f64 = 9.0;
 const TITLE: f64 = 34.0;
-const LEGEND: f64 = 30.0;
+const HEAD: f64 = 58.0;
 
 /// Colours of text and bars. A page's own scheme does not reach into an image; the reader's does.
 const STYLE: &str = "\
@@ -27,9 +27,9 @@ text{font:12px system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1f2328}\
 
 /// What stands for each edit, and how strongly its bar is filled.
 const EDITS: [(&str, &str, f64); 3] = [
-    ("leaf", "edit of a module imported late", 1.0),
-    ("route", "of the module with the route", 0.7),
-    ("deep", "of a module that everything imports", 0.4),
+    ("leaf", "edit in a module imported late", 1.0),
+    ("route", "in the module with the route", 0.7),
+    ("deep", "in a module that everything imports", 0.4),
 ];
 
 /// A panel for each project, all to the same scale.
@@ -42,7 +42,7 @@ pub(super) fn draw(measurement: &Measurement) -> String {
         .fold(f64::MIN_POSITIVE, |longest, [_, _, high]| longest.max(high));
     let scale = (WIDTH - MARGIN - LEFT - FIGURES) / longest;
     let mut body = String::new();
-    let mut top = MARGIN + legend(&mut body);
+    let mut top = MARGIN + head(&mut body, measurement);
     for project in &measurement.projects {
         top = panel(&mut body, project, top, scale);
     }
@@ -54,11 +54,22 @@ pub(super) fn draw(measurement: &Measurement) -> String {
     )
 }
 
-/// Says which bar is which, and returns its height.
-fn legend(body: &mut String) -> f64 {
+/// Says what is shown and which bar is which, and returns the height of that.
+fn head(body: &mut String, measurement: &Measurement) -> f64 {
+    let machine = measurement
+        .machine
+        .as_ref()
+        .map(|machine| format!(" CPython {}, Linux, {} processors.", machine.python, machine.processors));
+    let _ = writeln!(
+        body,
+        "<text x=\"{MARGIN}\" y=\"{}\">Time from a save to the changed answer over HTTP: medians, and lines from \
+         quartile to quartile.{}</text>",
+        MARGIN + 12.0,
+        machine.unwrap_or_default()
+    );
     let mut left = MARGIN;
     for (_, meaning, strength) in EDITS {
-        let top = MARGIN + 3.0;
+        let top = MARGIN + 30.0;
         let _ = writeln!(
             body,
             "<rect class=\"other\" x=\"{left}\" y=\"{top}\" width=\"18\" height=\"{BAR}\" opacity=\"{strength}\"/>\
@@ -68,7 +79,7 @@ fn legend(body: &mut String) -> f64 {
         );
         left += 250.0;
     }
-    LEGEND
+    HEAD
 }
 
 /// Draws one project from `top` downwards, and returns where it ends.
@@ -92,7 +103,7 @@ fn panel(body: &mut String, project: &Project, top: f64, scale: f64) -> f64 {
             "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             LEFT - 10.0,
             middle + 3.0,
-            escaped(&tool.name)
+            escaped(label(&tool.name))
         );
         for (quartiles, strength) in bars {
             bar(body, tool, quartiles, strength, top, scale);
@@ -128,6 +139,13 @@ fn title(project: &str) -> &str {
         "realapp" => "An application on pandas, scikit-learn, FastAPI, SQLAlchemy and Django",
         "django" => "The same, served by Django",
         "large" => "300 modules of one's own, FastAPI",
+        other => other,
+    }
+}
+
+fn label(tool: &str) -> &str {
+    match tool {
+        "uvicorn-hmr" => "uvicorn-hmr (patches in place)",
         other => other,
     }
 }

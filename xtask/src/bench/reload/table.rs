@@ -16,7 +16,11 @@ pub(super) fn text(measurement: &Measurement) -> String {
 fn machine(machine: &Machine) -> String {
     let Machine { processors, linux, python, distributions } = machine;
     let versions: Vec<_> = distributions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-    format!("{processors} processors, Linux {linux}, CPython {python}; {}\n", versions.join(", "))
+    format!(
+        "{processors} processors, Linux {linux}, CPython {python}; {}\nMedians (quartiles; number of edits) from save to \
+         changed answer.\n",
+        versions.join(", ")
+    )
 }
 
 fn table(project: &Project) -> String {
@@ -52,12 +56,12 @@ fn table(project: &Project) -> String {
     text
 }
 
-/// Median and quartiles in milliseconds, and how many samples they are of.
+/// Median and quartiles in milliseconds, and of how many edits.
 fn cell(tool: &Tool, edit: &str) -> String {
     let (made, missed) = tool.missed(edit);
     let mut cell = match tool.quartiles(edit).map(|quartiles| quartiles.map(|seconds| seconds * 1000.0)) {
         Some([low, median, high]) => {
-            format!("{median:.0} ms ({low:.0} to {high:.0}, {} edits)", made - missed)
+            format!("{median:.0} ms ({low:.0} to {high:.0}; {})", made - missed)
         }
         None => String::new(),
     };
@@ -91,9 +95,8 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[1].starts_with("| large | leaf | deep | memory"), "{text}");
         assert!(
-            lines[3].starts_with(
-                "| hr run | 200 ms (200 to 300, 3 edits) 1 never answered | 500 ms (500 to 500, 1 edits) |"
-            ),
+            lines[3]
+                .starts_with("| hr run | 200 ms (200 to 300; 3) 1 never answered | 500 ms (500 to 500; 1) |"),
             "{text}"
         );
         assert!(text.contains("absent: does not answer"), "{text}");

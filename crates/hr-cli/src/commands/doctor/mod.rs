@@ -17,8 +17,20 @@ use self::examination::{Examination, Findings};
 use crate::analysis::{Analysis, Format, Named, print};
 use crate::client::{self, Client};
 
+/// What follows the options in `--help`.
+const MORE: &str = "\
+Examples:
+  hr doctor                       examine the project in this directory
+  hr doctor --html doctor.html    and draw every import on a time line
+  hr doctor --format json         for tools; docs/json-formats.md describes it
+
+Exit codes:
+  0  examined, whatever was found
+  2  there is no such project or interpreter, or no template can be built";
+
 /// Build a project's template, and show what it costs, what it lacks and why, and what would help.
 #[derive(Debug, Args)]
+#[command(after_long_help = MORE)]
 pub(crate) struct Doctor {
     #[command(flatten)]
     project: Named,

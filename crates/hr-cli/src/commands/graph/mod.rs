@@ -15,8 +15,21 @@ use hr_graph::{How, ProjectGraph};
 
 use crate::analysis::{Named, print};
 
+/// What follows the options in `--help`.
+const MORE: &str = "\
+Examples:
+  hr graph                               of the project in this directory
+  hr graph --format html > graph.html    a page to look at
+  hr graph --focus shop.models --depth 1 what it imports, and what imports it
+  hr graph --cycles                      circles of imports
+
+Exit codes:
+  0  printed
+  2  there is no such project or interpreter";
+
 /// Show which of a project's modules import which.
 #[derive(Debug, Args)]
+#[command(after_long_help = MORE)]
 pub(crate) struct Graph {
     #[command(flatten)]
     project: Named,

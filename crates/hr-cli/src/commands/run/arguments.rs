@@ -25,9 +25,8 @@ Options of hr stand before the program, all that follows it is the program's. It
 (uvicorn --reload, flask --debug, …) is switched off: hr restarts it, and says so.
 
 Exit codes:
-  0      ended with Ctrl-C, or --no-reload and the program exited with 0
   2      the command line, the settings or the interpreter are of no use; nothing was started
-  other  with --no-reload: the program's own; 128 + N if signal N ended it";
+  other  the program's own, after Ctrl-C or with --no-reload; if a signal ended it, hr ends by the same";
 
 /// Start a program, and restart it from a warm template whenever its source changes.
 ///
@@ -35,6 +34,7 @@ Exit codes:
 /// each save costs the time that the project's own modules need. A syntax error leaves the last good version running.
 #[derive(Debug, Args)]
 #[command(after_long_help = MORE)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags of a command line")]
 pub(crate) struct Run {
     /// The first word names a module, as after python -m
     #[arg(short, long)]

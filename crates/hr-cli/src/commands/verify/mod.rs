@@ -27,11 +27,23 @@ const SCHEMA: u32 = 1;
 /// Exit code if a run differs from a fresh process in a way that nothing explains.
 const DIFFERENT: u8 = 1;
 
+/// What follows the options in `--help`.
+const MORE: &str = "\
+Examples:
+  hr verify app.py                a script
+  hr verify -m shop.web --debug   a module, that finds --debug in sys.argv
+
+Exit codes:
+  0  nothing unexpected differs
+  1  something does
+  2  there is no such program or interpreter, or no template can be built";
+
 /// Compare a run with a process started afresh, at the end of a program's imports.
 ///
 /// The program is imported, not run: a script under another name than `__main__`, as multiprocessing does it. Exit code 0
 /// if nothing unexpected differs, 1 if something does.
 #[derive(Debug, Args)]
+#[command(after_long_help = MORE)]
 pub(crate) struct Verify {
     /// For people, or for tools
     #[arg(long, value_enum, default_value_t)]

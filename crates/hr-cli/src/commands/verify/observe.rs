@@ -96,7 +96,7 @@ pub(super) fn warm(
     let context = ProcessContext {
         argv: interpreter.argv.clone(),
         sys_path: interpreter.sys_path.clone(),
-        environment: interpreter.environment.clone(),
+        environment: interpreter.environment.iter().cloned().collect(),
         umask: client::umask(),
         stdio: [true; 3],
         main: main_module(entry),

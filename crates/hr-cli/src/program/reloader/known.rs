@@ -88,6 +88,7 @@ pub(super) const KNOWN: &[Reloader] = &[
         valued_before: &["-A", "--app", "-e", "--env-file"],
         off: Some("--no-reload"),
         debug: Some("QUART_DEBUG"),
+        variables: &["QUART_RUN_RELOAD"],
         ..NONE
     },
     Reloader {

@@ -130,6 +130,16 @@ impl Refresh {
         self.snapshots.ids().map(|id| (id, if Some(id) == best { wanted } else { 0 })).collect()
     }
 
+    /// Whether there is something to do for [`Refresh::look`].
+    pub(crate) fn has_new_snapshots(&self) -> bool {
+        self.snapshots.are_new()
+    }
+
+    /// Compares new snapshots with what they have consumed, so that nobody waits for that later.
+    pub(crate) fn look(&self) {
+        self.snapshots.look();
+    }
+
     /// What becomes readable when a scan is there.
     pub(crate) fn wake(&self) -> Option<BorrowedFd<'_>> {
         self.project.as_ref().map(|project| project.scans.wake())
@@ -220,6 +230,8 @@ impl Refresh {
             project.scans.request();
             self.scans_begun += 1;
             self.work = Work::Scanning(purpose);
+            // While the scan is made on another processor.
+            self.snapshots.look();
             return Vec::new();
         }
         let message = "no project is open".to_owned();
@@ -236,7 +248,8 @@ impl Refresh {
         let known = context.and_then(|context| self.snapshots.interpreter(context)).cloned();
         let mut interpreter = known.unwrap_or_else(|| project.open.interpreter.clone());
         if let (Purpose::Revive(wanted), None) = (purpose, context) {
-            interpreter.environment.clone_from(&wanted.environment);
+            let pairs = wanted.environment.iter();
+            interpreter.environment = pairs.map(|(name, value)| (name.into(), value.into())).collect();
             interpreter.sys_path.clone_from(&wanted.sys_path);
         }
         project.aim(interpreter, &self.watch);

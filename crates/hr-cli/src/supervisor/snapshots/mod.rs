@@ -129,6 +129,20 @@ impl Snapshots {
         true
     }
 
+    /// Whether something has yet to be compared for the first time, which takes longer than later.
+    pub(crate) fn are_new(&self) -> bool {
+        self.nodes.values().any(|node| !node.inputs.is_watched())
+    }
+
+    /// Compares for the first time what has not been compared yet, so that it is done when it counts.
+    pub(crate) fn look(&self) {
+        for node in self.nodes.values().filter(|node| !node.inputs.is_watched()) {
+            node.is_current();
+            // That ends with the first thing that has changed.
+            node.inputs.changed();
+        }
+    }
+
     /// All of them.
     pub(crate) fn ids(&self) -> impl Iterator<Item = SnapshotId> {
         self.nodes.keys().copied()
