@@ -294,14 +294,8 @@ impl<'a> Session<'a> {
                 self.run = Some(run);
                 (Some(Event::Started), false)
             }
-            (Question::Run, Reply::Notice(Notice::ReloaderOff { library })) => {
-                self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));
-                (None, false)
-            }
-            (Question::Run, Reply::Notice(Notice::Outside { files })) => {
-                let files = files.into_iter().map(PathBuf::from).collect();
-                let heard = self.listening.as_mut().map(|listening| listening.listen_outside(files));
-                self.tell_trouble(heard);
+            (Question::Run, Reply::Notice(notice)) => {
+                self.notice(notice);
                 (None, false)
             }
             (Question::Run, Reply::Ended(status)) => {
@@ -343,6 +337,20 @@ impl<'a> Session<'a> {
             return Some(Event::Opened);
         }
         more.then(|| Event::Changed(Changed::default()))
+    }
+
+    /// The program tells something.
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Outside { files } => {
+                let files = files.into_iter().map(PathBuf::from).collect();
+                let heard = self.listening.as_mut().map(|listening| listening.listen_outside(files));
+                self.tell_trouble(heard);
+            }
+            Notice::ReloaderOff { library } => {
+                self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));
+            }
+        }
     }
 
     fn tell_trouble(&mut self, heard: Option<Result<Vec<String>, WatchError>>) {

@@ -9,7 +9,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import PurePath
 
 from hotreload import _native
 from hotreload._learning import Learning
@@ -17,9 +16,11 @@ from hotreload._learning import Learning
 MOST = 1000
 """Files that are told of at a time."""
 
-_INSTALLED = {"site-packages", "dist-packages"}
-_STANDARD_LIBRARY = tuple({os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.realpath(os.__file__)) + os.sep})
-_OURS = os.path.dirname(__file__) + os.sep
+_INSTALLED = ("/site-packages/", "/dist-packages/", "/lib-dynload/")
+_NOT_OUTSIDE = tuple({
+    os.path.dirname(place) + os.sep for place in (__file__, os.__file__, os.path.realpath(os.__file__))
+})
+"""This package and the standard library."""
 
 
 class Outside:
@@ -37,12 +38,12 @@ class Outside:
         """Tell of what was not told of before."""
         with contextlib.suppress(Exception):  # a program may do anything to `sys.modules`
             loaded = ["__main__", *learning.new()]
-            files = [file for name in loaded if (file := _file_of(name)) and not learning.is_first_party(file)]
-            untold = dict.fromkeys(file for file in self._untold + files if file not in self._told)
+            files = [*self._untold, *(file for name in loaded if (file := _file_of(name)))]
             self._untold = []
-            if outside := [file for file in untold if _is_outside(file)][:MOST]:
-                job.note_outside(outside)
+            untold = dict.fromkeys(file for file in files if file not in self._told and _is_outside(file))
             self._told.update(untold)
+            if outside := [file for file in untold if not learning.is_first_party(file) and os.path.isfile(file)]:
+                job.note_outside(outside[:MOST])
 
 
 def _file_of(name: str) -> str | None:
@@ -53,6 +54,6 @@ def _file_of(name: str) -> str | None:
 
 
 def _is_outside(file: str) -> bool:
-    if file.startswith((*_STANDARD_LIBRARY, _OURS)) or "lib-dynload" in file:
+    if file.startswith(_NOT_OUTSIDE):
         return False
-    return _INSTALLED.isdisjoint(PurePath(file).parts) and os.path.isfile(file)
+    return not any(part in file for part in _INSTALLED)

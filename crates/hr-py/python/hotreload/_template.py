@@ -275,7 +275,7 @@ class Template:
         new = [name for name in list(sys.modules) if name not in self._told]
         self._told.update(new)
         modules = {file for name in new for file in _files_of(sys.modules.get(name))}
-        self._outside.loaded_by_template(file for file in modules if not self._guard.first_party.holds(file))
+        self._outside.loaded_by_template(modules)
         modules.update(broken)
         opened = dict.fromkeys(absent_files) | self._files.files()
         return Loaded(
