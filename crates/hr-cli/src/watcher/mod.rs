@@ -23,6 +23,7 @@
 //! reads, and keeps one path for each watch, so that of two links to one directory only the last is heard of. On other
 //! systems it would take the place of [`listening`].
 
+mod hidden;
 mod listening;
 mod plan;
 mod polling;
@@ -154,6 +155,7 @@ impl Watcher {
                 }
                 Event::Moved => moved = true,
                 Event::Entry { meanings, name, is_directory, events } => {
+                    self.scopes.mind(&name);
                     for meaning in meanings {
                         let came = events.intersects(COMES);
                         moved |= self.entry(&meaning, Path::new(&name), is_directory, came, &mut happened);

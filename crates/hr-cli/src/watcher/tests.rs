@@ -167,6 +167,14 @@ fn globs_are_heard_unless_version_control_ignores_what_they_do_not_name() {
 }
 
 #[test]
+fn what_version_control_ignores_may_change() {
+    let mut project = Project::new();
+    assert_eq!(project.heard("echo > data/big.html; echo > x.db"), [""; 0]);
+    assert_eq!(project.heard("echo 'data/' > .gitignore; echo 2 > x.db"), [".gitignore", "x.db"]);
+    assert_eq!(project.heard("echo '*.html' > .gitignore; echo 2 > templates/index.html"), [".gitignore"]);
+}
+
+#[test]
 fn new_directories_are_searched() {
     let mut project = Project::new();
     let heard =
