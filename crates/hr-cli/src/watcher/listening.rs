@@ -163,7 +163,7 @@ fn wanted(meaning: &Meaning) -> AddWatchFlags {
     match meaning {
         Meaning::Entries(_) | Meaning::Target { .. } => NAMES | CONTENT | GOES,
         Meaning::Stage => GOES,
-        Meaning::Awaited(_) => COMES,
+        Meaning::Awaited { .. } => COMES,
         Meaning::Lock(_) => NAMES,
     }
 }

@@ -45,7 +45,7 @@ use nix::sys::inotify::WatchDescriptor;
 use crate::filesystems;
 
 use self::listening::{COMES, Event, Listening, Refusal};
-use self::plan::{Meaning, plan};
+use self::plan::{Meaning, Plan, deaf, plan};
 use self::polling::{Differences, Polling};
 use self::scope::Scopes;
 pub(crate) use self::selection::{Match, Selection};
@@ -98,6 +98,8 @@ pub(crate) struct Watcher {
     identities: BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>,
     troubles: Vec<Trouble>,
     told: BTreeSet<Trouble>,
+    /// Which file systems others change, and their names for people.
+    changed_elsewhere: fn(&Path) -> Option<&'static str>,
 }
 
 impl Watcher {
@@ -119,6 +121,7 @@ impl Watcher {
             identities: BTreeMap::new(),
             troubles: Vec::new(),
             told: BTreeSet::new(),
+            changed_elsewhere: filesystems::changed_elsewhere,
         };
         match &watcher.listening {
             Some(listening) => watcher.wake.add(listening, EpollEvent::new(EpollFlags::EPOLLIN, 1))?,
@@ -205,7 +208,7 @@ impl Watcher {
                 }
                 appeared || was_link || is_link
             }
-            Meaning::Awaited(awaited) => came && name == Path::new(awaited),
+            Meaning::Awaited { name: awaited, .. } => came && name == Path::new(awaited),
             Meaning::Target { name: target, file } if name == Path::new(target) => {
                 if let (Some(directory), Some(name)) = (file.parent(), file.file_name())
                     && self.scopes.counts(directory, name, false)
@@ -222,19 +225,19 @@ impl Watcher {
     /// before.
     fn renew(&mut self) -> Result<BTreeSet<PathBuf>, WatchError> {
         let mut polled = BTreeSet::new();
+        let mut current = plan(&self.scopes, &self.locks);
         if let Some(listening) = &mut self.listening {
             let mut exhausted = false;
-            let mut next = plan(&self.scopes, &self.locks);
             for _ in 0..MOST_PLANS {
-                let current = next;
                 let refused = listening.listen(&current);
                 polled = unheard(&self.scopes, &current, &refused);
                 exhausted = refused.values().any(|refusal| *refusal == Refusal::Exhausted);
                 // Whatever has changed before its watch was there, is different now; what changes later makes an event.
-                next = plan(&self.scopes, &self.locks);
+                let next = plan(&self.scopes, &self.locks);
                 if next == current {
                     break;
                 }
+                current = next;
             }
             self.identities = listening.identities();
             if exhausted {
@@ -243,25 +246,31 @@ impl Watcher {
         } else {
             polled = self.scopes.iter().map(|(directory, _)| directory.clone()).collect();
         }
-        self.mind_remote(&mut polled);
+        self.mind_remote(&current, &mut polled);
         Ok(self.polling.renew(&self.scopes, polled)?)
     }
 
-    /// Adds what others may change to what is polled.
-    fn mind_remote(&mut self, polled: &mut BTreeSet<PathBuf>) {
-        let mut remote: BTreeMap<&'static str, PathBuf> = BTreeMap::new();
-        for (directory, _) in self.scopes.iter() {
-            if let Some(name) = filesystems::changed_elsewhere(directory) {
-                // The first of them is the outermost.
-                remote.entry(name).or_insert_with(|| directory.clone());
-                polled.insert(directory.clone());
+    /// Adds what others may change to what is polled: directories that are elsewhere, that would appear there, and that hold
+    /// links which lead there.
+    fn mind_remote(&mut self, plan: &Plan, polled: &mut BTreeSet<PathBuf>) {
+        let mut remote: BTreeMap<&'static str, BTreeSet<PathBuf>> = BTreeMap::new();
+        for (path, meanings) in plan {
+            let deaf = deaf(meanings);
+            if !deaf.is_empty()
+                && let Some(name) = (self.changed_elsewhere)(path)
+            {
+                remote.entry(name).or_default().extend(deaf);
             }
         }
-        for (file_system, directory) in remote {
+        for (file_system, directories) in remote {
             let told = |trouble: &Trouble| matches!(trouble, Trouble::NoEvents { file_system: name, .. } if *name == file_system);
-            if !self.told.iter().any(told) {
+            // The first of them is the outermost.
+            if let Some(directory) = directories.first().cloned()
+                && !self.told.iter().any(told)
+            {
                 self.trouble(Trouble::NoEvents { directory, file_system });
             }
+            polled.extend(directories);
         }
     }
 
@@ -316,23 +325,15 @@ impl Watcher {
 }
 
 /// Directories of which something would not be heard.
-fn unheard(scopes: &Scopes, plan: &plan::Plan, refused: &BTreeMap<PathBuf, Refusal>) -> BTreeSet<PathBuf> {
+fn unheard(scopes: &Scopes, plan: &Plan, refused: &BTreeMap<PathBuf, Refusal>) -> BTreeSet<PathBuf> {
     let mut unheard = BTreeSet::new();
     for (path, refusal) in refused {
-        for meaning in plan.get(path).into_iter().flatten() {
-            match meaning {
-                Meaning::Entries(directory) => {
-                    unheard.insert(directory.clone());
-                }
-                Meaning::Target { file, .. } => unheard.extend(file.parent().map(Path::to_owned)),
-                // Directories through which one may go but not look are common, and rarely moved.
-                Meaning::Stage if *refusal != Refusal::Exhausted => {}
-                Meaning::Stage | Meaning::Awaited(_) => {
-                    unheard.extend(scopes.iter().map(|(directory, _)| directory.clone()));
-                }
-                Meaning::Lock(_) => {}
-            }
+        let Some(meanings) = plan.get(path) else { continue };
+        // Directories through which one may go but not look are common, and rarely moved.
+        if meanings.contains(&Meaning::Stage) && *refusal == Refusal::Exhausted {
+            unheard.extend(scopes.iter().map(|(directory, _)| directory.clone()));
         }
+        unheard.extend(deaf(meanings));
     }
     unheard
 }

@@ -74,6 +74,11 @@ impl Polling {
         Ok(fresh)
     }
 
+    #[cfg(test)]
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        self.looks.keys().cloned().collect()
+    }
+
     /// How often is looked at the moment.
     #[cfg(test)]
     pub(super) fn interval(&self) -> Option<Expiration> {

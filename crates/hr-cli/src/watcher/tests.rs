@@ -358,6 +358,35 @@ fn what_cannot_be_listened_to_is_polled() {
 }
 
 #[test]
+fn what_others_change_is_polled_wherever_paths_lead() {
+    let mut project = Project::new();
+    project.watcher.changed_elsewhere =
+        |path| path.components().any(|part| part.as_os_str() == "elsewhere").then_some("NFS");
+    assert_eq!(project.watch(), [], "nothing leads there");
+    let trouble = |directory: PathBuf| Trouble::NoEvents { directory, file_system: "NFS" };
+    let polled = |project: &Project| project.watcher.polling.directories();
+
+    let missing = project.path("../elsewhere/later/on");
+    project.wanted.directories.insert(missing.clone());
+    assert_eq!(project.watch(), [trouble(missing.clone())]);
+    assert_eq!(polled(&project), [missing.clone()]);
+    project.wanted.directories.remove(&missing);
+
+    project.shell("echo > ../elsewhere/real.py; ln -s ../../elsewhere/real.py package/link.py");
+    project.wanted.files.insert(project.path("package/link.py"));
+    assert_eq!(project.watch(), [], "it was told");
+    assert_eq!(polled(&project), [project.path("package")]);
+    project.shell("ln -sf ../../elsewhere/later/missing.py package/link.py");
+    assert_eq!(project.watch(), []);
+    assert_eq!(polled(&project), [project.path("package")]);
+
+    project.shell("ln -s ../elsewhere/later linked");
+    project.wanted.files = [project.path("linked/module.py")].into();
+    assert_eq!(project.watch(), []);
+    assert_eq!(polled(&project), [project.path("linked")]);
+}
+
+#[test]
 fn a_watcher_without_troubles_has_no_timer() {
     let project = Project::new();
     assert!(project.watcher.polling.is_idle());
