@@ -85,6 +85,18 @@ pub(crate) struct Happened {
     pub(crate) troubles: Vec<Trouble>,
 }
 
+/// Under which watches each directory, and each file that is a link, is listened to.
+type Identities = BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>;
+
+/// More has moved than could be followed.
+#[derive(Debug)]
+struct Behind {
+    /// What was found so far.
+    identities: Identities,
+    /// Directories that are polled since.
+    polled: BTreeSet<PathBuf>,
+}
+
 /// Listens to files.
 #[derive(Debug)]
 pub(crate) struct Watcher {
@@ -95,7 +107,11 @@ pub(crate) struct Watcher {
     polling: Polling,
     scopes: Scopes,
     locks: Vec<PathBuf>,
-    identities: BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>,
+    identities: Identities,
+    /// How often what moves is followed each time.
+    rounds: usize,
+    /// What is still to be followed.
+    behind: Option<Behind>,
     troubles: Vec<Trouble>,
     told: BTreeSet<Trouble>,
     /// Which file systems others change, and their names for people.
@@ -119,6 +135,8 @@ impl Watcher {
             scopes: Scopes::default(),
             locks: Vec::new(),
             identities: BTreeMap::new(),
+            rounds: MOST_PLANS,
+            behind: None,
             troubles: Vec::new(),
             told: BTreeSet::new(),
             changed_elsewhere: filesystems::changed_elsewhere,
@@ -135,7 +153,10 @@ impl Watcher {
     pub(crate) fn watch(&mut self, wanted: &Wanted) -> Result<Vec<Trouble>, WatchError> {
         self.scopes.renew(wanted);
         self.locks = version_control::locks(&wanted.root);
-        self.renew()?;
+        let polled = self.renew()?;
+        if let Some(behind) = &mut self.behind {
+            behind.polled.extend(polled);
+        }
         Ok(std::mem::take(&mut self.troubles))
     }
 
@@ -175,15 +196,32 @@ impl Watcher {
                 moved |= self.scopes.appear(&directory);
             }
         }
-        while moved {
-            let before = self.identities.clone();
-            let polled = self.renew()?;
-            moved = self.find(&before, polled, &mut happened);
-        }
+        self.follow(moved, &mut happened)?;
         happened.operation = self.locks.iter().any(|lock| lock.symlink_metadata().is_ok());
         happened.last = (happened.everything || !happened.paths.is_empty()).then(Instant::now);
         happened.troubles = std::mem::take(&mut self.troubles);
         Ok(happened)
+    }
+
+    /// Finds what is where paths lead now, if they have `moved`. Somebody who makes directories without end is not followed
+    /// for ever: then everything may have happened, and the rest is found when it is time to look again.
+    fn follow(&mut self, mut moved: bool, happened: &mut Happened) -> Result<(), WatchError> {
+        let mut behind = self.behind.take();
+        moved |= behind.is_some();
+        for _ in 0..self.rounds {
+            if !moved {
+                break;
+            }
+            let now = || Behind { identities: self.identities.clone(), polled: BTreeSet::new() };
+            let Behind { identities, mut polled } = behind.take().unwrap_or_else(now);
+            polled.extend(self.renew()?);
+            moved = self.find(&identities, polled, happened);
+        }
+        if moved {
+            happened.everything = true;
+            self.behind = Some(Behind { identities: self.identities.clone(), polled: BTreeSet::new() });
+        }
+        Ok(self.polling.remind(moved)?)
     }
 
     /// Something happened to the entry `name`. Whether paths may lead elsewhere since.
@@ -276,12 +314,7 @@ impl Watcher {
 
     /// Finds what is in directories that are others than `before`, and in those that are `polled` since. Whether there are
     /// more to listen to.
-    fn find(
-        &mut self,
-        before: &BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>,
-        polled: BTreeSet<PathBuf>,
-        happened: &mut Happened,
-    ) -> bool {
+    fn find(&mut self, before: &Identities, polled: BTreeSet<PathBuf>, happened: &mut Happened) -> bool {
         let is_other = |path: &&PathBuf| before.get(*path) != self.identities.get(*path);
         let mut paths: BTreeSet<_> =
             before.keys().chain(self.identities.keys()).filter(is_other).cloned().collect();
@@ -300,12 +333,18 @@ impl Watcher {
         appeared
     }
 
-    /// Finds directories whose appearance was not heard. Whether there are any.
+    /// Finds directories whose appearance was not heard, at whatever depth. Whether there are any.
     fn search(&mut self, directory: &Path) -> bool {
         let mut appeared = false;
-        for (path, is_directory) in Scopes::entries(directory) {
-            // Links could lead back here.
-            appeared |= is_directory && !path.is_symlink() && self.scopes.appear(&path);
+        let mut ahead = vec![directory.to_owned()];
+        while let Some(directory) = ahead.pop() {
+            for (path, is_directory) in Scopes::entries(&directory) {
+                // Links could lead back here.
+                if is_directory && !path.is_symlink() && self.scopes.appear(&path) {
+                    appeared = true;
+                    ahead.push(path);
+                }
+            }
         }
         appeared
     }

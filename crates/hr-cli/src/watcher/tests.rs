@@ -189,6 +189,31 @@ fn new_directories_are_searched() {
 }
 
 #[test]
+fn who_makes_directories_without_end_is_not_followed_for_ever() {
+    for listening in [Listening::start(usize::MAX), Err(nix::errno::Errno::EMFILE)] {
+        let mut project = Project::heard_by(Watcher::limited(listening).unwrap());
+        // As if there were more after each time that it is looked.
+        project.watcher.rounds = 1;
+        project.shell("mkdir -p package/a/b; echo > package/a/b/module.py");
+        let mut happened = project.take();
+        while happened.paths.is_empty() && !happened.everything {
+            assert!(project.wait(PollTimeout::try_from(PLENTY).unwrap()));
+            happened = project.take();
+        }
+        assert!(happened.everything && project.watcher.behind.is_some());
+        // What is wanted may be said anew in between.
+        project.watch();
+        project.watcher.rounds = MOST_PLANS;
+        project.wait_for("package/a/b/module.py");
+        project.shell("echo 2 > package/a/b/module.py");
+        project.wait_for("package/a/b/module.py");
+        assert!(!project.take().everything && project.watcher.behind.is_none());
+        let polls = !project.watcher.polling.directories().is_empty();
+        assert_eq!(project.watcher.polling.interval().is_some(), polls, "the timer ends with its reason");
+    }
+}
+
+#[test]
 fn packages_are_renamed_removed_and_made_again() {
     let mut project = Project::new();
     let all = ["package", "package/__init__.py", "package/models.py"].map(str::to_owned);
@@ -389,7 +414,7 @@ fn what_others_change_is_polled_wherever_paths_lead() {
 #[test]
 fn a_watcher_without_troubles_has_no_timer() {
     let project = Project::new();
-    assert!(project.watcher.polling.is_idle());
+    assert!(project.watcher.polling.directories().is_empty());
     assert_eq!(project.watcher.polling.interval(), None);
     assert!(project.directory.path().exists());
 }
