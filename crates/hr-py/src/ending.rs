@@ -34,7 +34,7 @@ fn join_threads(py: Python<'_>) {
     let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
     let Ok(threading) = modules.and_then(|modules| modules.get_item("threading")) else { return };
     if let Err(error) = threading.call_method0("_shutdown") {
-        error.write_unraisable(py, Some(&threading));
+        sys::write_unraisable(py, error, c"Exception ignored on threading shutdown", &threading);
     }
 }
 
@@ -129,7 +129,7 @@ fn flush_standard_streams(py: Python<'_>) -> bool {
         if let Err(error) = stream.call_method0("flush") {
             flushed = false;
             if name == "stdout" {
-                error.write_unraisable(py, Some(&stream));
+                sys::write_unraisable(py, error, c"Exception ignored on flushing sys.stdout", &stream);
             }
         }
     }

@@ -121,7 +121,7 @@ def _function(module: str, function: str) -> Beginning:
 
 
 def _file(name: str) -> Beginning:
-    path = os.path.join(os.getcwd(), name.removeprefix("./"))
+    path = os.path.join(os.getcwd(), name)
     if _is_searched(path):
         _search_first(path)
         return "call", _run_module_as_main(), ("__main__", False)
@@ -171,5 +171,9 @@ def _is_searched(path: str) -> bool:
 
 def _search_first(directory: str) -> None:
     """Let ``sys.path`` begin with ``directory``. Who asked for this run had to know it, too, but cannot know as well."""
-    if not getattr(sys.flags, "safe_path", sys.flags.isolated) and sys.path[:1] != [directory]:
+    if getattr(sys.flags, "safe_path", sys.flags.isolated):
+        return
+    if sys.path and os.path.normpath(sys.path[0]) == os.path.normpath(directory):
+        sys.path[0] = directory  # as the interpreter writes it
+    else:
         sys.path.insert(0, directory)
