@@ -113,7 +113,7 @@ impl ScanThread {
                 match task {
                     Task::Scan => {
                         let scan = scan(&mut scanner);
-                        if answers.send((scan, scanner.consulted())).is_err()
+                        if answers.send((scan, Consulted::clone(&scanner.consulted()))).is_err()
                             || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
                         {
                             return;
