@@ -9,19 +9,21 @@ use crate::sys;
 /// Exit code of an interpreter that could not write out its last output.
 const FLUSH_FAILED: i32 = 120;
 
-/// Waits for threads, calls what is registered for the end, lets go of `own_modules`, and writes out what is buffered.
-/// Returns the exit code, or does not return if the process is to be killed by SIGINT.
-pub(crate) fn finish(py: Python<'_>, end: End, own_modules: impl FnOnce() -> Vec<String>) -> i32 {
+/// Waits for threads, calls what is registered for the end, lets go of `own_modules` if that is wanted, and writes out what
+/// is buffered. Returns the exit code, or does not return if the process is to be killed by SIGINT.
+pub(crate) fn finish(py: Python<'_>, end: End, own_modules: Option<impl FnOnce() -> Vec<String>>) -> i32 {
     join_threads(py);
     if let Ok(atexit) = py.import("atexit")
         && let Err(error) = atexit.call_method0("_run_exitfuncs")
     {
         error.write_unraisable(py, Some(&atexit));
     }
-    let flushed = flush_standard_streams(py);
-    // What goes wrong here would be said by nobody anywhere.
-    let _ = tear_down(py, own_modules);
-    let flushed = flush_standard_streams(py) && flushed;
+    let mut flushed = flush_standard_streams(py);
+    if let Some(own_modules) = own_modules {
+        // What goes wrong here would be said by nobody anywhere.
+        let _ = tear_down(py, own_modules);
+        flushed &= flush_standard_streams(py);
+    }
     sys::flush_c_streams();
     if end.interrupted {
         // Whoever waits for the program is to see that it was interrupted, and may end as well.
