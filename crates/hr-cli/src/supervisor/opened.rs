@@ -202,11 +202,17 @@ impl Opened {
         }
     }
 
-    /// Of `modules`, those that are worth waiting for.
+    /// How many of `modules` are worth waiting for.
     pub(crate) fn urgent(&self, modules: &[String]) -> usize {
+        if !self.open.learn_at_once {
+            return modules.len();
+        }
         let is_urgent = |module: &&String| {
+            if self.open.interpreter.builtins.contains(module) {
+                return false; // it costs a run nothing
+            }
             let wanted = self.wanted.iter().find(|wanted| wanted.module == **module);
-            !self.open.learn_at_once || wanted.is_none_or(|wanted| wanted.asked_by != AskedBy::Runs)
+            wanted.is_none_or(|wanted| wanted.asked_by != AskedBy::Runs)
         };
         modules.iter().filter(is_urgent).count()
     }
