@@ -10,6 +10,7 @@
 //!   whose moving changes where a path leads), where one that does not exist would appear, where links lead.
 //! - [`listening`] is inotify. Directories are listened to one by one, never recursively. Reading and opening files does
 //!   not even wake it, so that a program which imports a thousand modules costs nothing here.
+//! - [`mounts`] tells when paths may lead to other file systems.
 //! - [`polling`] looks again every half second, for what cannot be heard: shares that others change, and directories for
 //!   which the kernel has no watches left. Otherwise there is no timer and no thread: an idle watcher is a descriptor.
 //! - [`settling`] says when something is over, [`version_control`] when not even that is a reason.
@@ -25,6 +26,7 @@
 
 mod hidden;
 mod listening;
+mod mounts;
 mod plan;
 mod polling;
 mod route;
@@ -45,6 +47,7 @@ use nix::sys::inotify::WatchDescriptor;
 use crate::filesystems;
 
 use self::listening::{COMES, Event, Listening, Refusal};
+use self::mounts::Mounts;
 use self::plan::{Meaning, Plan, deaf, plan};
 use self::polling::{Differences, Polling};
 use self::scope::Scopes;
@@ -100,10 +103,12 @@ struct Behind {
 /// Listens to files.
 #[derive(Debug)]
 pub(crate) struct Watcher {
-    /// Readable when one of the two below is.
+    /// Readable when there is something to be had from one of the three below.
     wake: Epoll,
     /// `None` if the user has no instance left.
     listening: Option<Listening>,
+    /// `None` without `/proc`.
+    mounts: Option<Mounts>,
     polling: Polling,
     scopes: Scopes,
     locks: Vec<PathBuf>,
@@ -131,6 +136,7 @@ impl Watcher {
         let mut watcher = Self {
             wake,
             listening: listening.ok(),
+            mounts: Mounts::start().ok(),
             polling,
             scopes: Scopes::default(),
             locks: Vec::new(),
@@ -144,6 +150,9 @@ impl Watcher {
         match &watcher.listening {
             Some(listening) => watcher.wake.add(listening, EpollEvent::new(EpollFlags::EPOLLIN, 1))?,
             None => watcher.trouble(Trouble::instances()),
+        }
+        if let Some(mounts) = &watcher.mounts {
+            watcher.wake.add(mounts, EpollEvent::new(EpollFlags::EPOLLPRI, 2))?;
         }
         Ok(watcher)
     }
@@ -165,7 +174,8 @@ impl Watcher {
         self.wake.0.as_fd()
     }
 
-    /// What has happened since this was last asked. Afterwards [`wake`](Self::wake) is not readable until more has.
+    /// What has happened since this was last asked. Afterwards [`wake`](Self::wake) is not readable until more has, or the
+    /// kernel has confirmed that it does not watch any more what is elsewhere now.
     pub(crate) fn take(&mut self) -> Result<Happened, WatchError> {
         let mut happened = Happened::default();
         let mut moved = false;
@@ -186,6 +196,11 @@ impl Watcher {
                     }
                 }
             }
+        }
+        if self.mounts.as_ref().is_some_and(Mounts::have_changed) {
+            // Of a file that another is mounted over, nothing else tells.
+            happened.everything = true;
+            moved = true;
         }
         // It may have gone off for nothing.
         let is_due = self.polling.is_due();

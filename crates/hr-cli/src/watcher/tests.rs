@@ -341,6 +341,47 @@ fn operations_of_linked_worktrees_are_seen() {
     assert!(project.wait(PollTimeout::ZERO) && !project.take().operation, "its end wakes");
 }
 
+/// Runs this very test again where everybody may mount. It does nothing where the kernel does not let users have that.
+fn where_mounts_are_allowed(test: &str, body: impl FnOnce()) {
+    const INSIDE: &str = "TEST_MAY_MOUNT";
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let namespace = || {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount"]).stdout(Stdio::null());
+        command
+    };
+    if namespace().arg("true").status().is_ok_and(|status| status.success()) {
+        let this = std::env::current_exe().unwrap();
+        let status = namespace().arg(this).args(["--exact", test]).env(INSIDE, "1").status().unwrap();
+        assert!(status.success());
+    }
+}
+
+#[test]
+fn mounts_are_noticed() {
+    where_mounts_are_allowed("watcher::tests::mounts_are_noticed", || {
+        let mut project = Project::new();
+        project.shell("mkdir ../elsewhere/package; echo 2 > ../elsewhere/package/models.py");
+        project.take();
+        assert!(!project.wait(PollTimeout::ZERO));
+        for script in ["mount --bind ../elsewhere/package package", "umount package"] {
+            project.shell(script);
+            assert!(project.wait(PollTimeout::ZERO), "{script} wakes");
+            let happened = project.take();
+            assert!(happened.everything && happened.paths.contains(&project.path("package/models.py")));
+            let after = project.take();
+            assert!(after.paths.is_empty() && !after.everything, "once");
+            assert!(!project.wait(PollTimeout::ZERO));
+            assert_eq!(project.heard("echo 3 > package/models.py"), ["package/models.py"], "{script}");
+        }
+        project.shell("mount --bind ../elsewhere/package/models.py views.py");
+        assert!(project.wait(PollTimeout::ZERO) && project.take().everything, "files are mounted over, too");
+        project.shell("umount views.py");
+    });
+}
+
 #[test]
 fn lost_events_are_everything() {
     let mut project = Project::new();
