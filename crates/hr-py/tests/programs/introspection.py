@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 import threading
+from types import FrameType
 
 
-def work(number):
+def work(number: int) -> tuple[int, str]:
     """For processes of multiprocessing."""
     return number * 2, __name__
 
@@ -17,7 +18,8 @@ if __name__ == "__main__":
     import multiprocessing.spawn
 
     spec = globals()["__spec__"]
-    frames, frame = [], sys._getframe()
+    frames: list[tuple[str, str]] = []
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         frames.append((frame.f_code.co_name, frame.f_code.co_filename))
         frame = frame.f_back
@@ -34,7 +36,7 @@ if __name__ == "__main__":
         "documentation": __doc__,
         "annotations": repr(globals().get("__annotations__", "none")),
         "builtins": type(__builtins__).__name__,
-        "loader": [type(__loader__).__name__, __loader__.name if hasattr(__loader__, "name") else None],
+        "loader": [type(globals()["__loader__"]).__name__, getattr(globals()["__loader__"], "name", None)],
         "spec": None if spec is None else [spec.name, spec.origin, spec.cached, spec.parent],
         "is main": vars(sys.modules["__main__"]) is globals(),
         "frames": frames,
