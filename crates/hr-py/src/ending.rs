@@ -18,10 +18,10 @@ pub(crate) fn finish(py: Python<'_>, end: End, own_modules: impl FnOnce() -> Vec
     {
         error.write_unraisable(py, Some(&atexit));
     }
-    let flushed = flush_standard_streams(py);
+    let flushed = flush_standard_streams(py, true);
     // What goes wrong here would be said by nobody anywhere.
     let _ = tear_down(py, own_modules);
-    let flushed = flush_standard_streams(py) && flushed;
+    let flushed = flush_standard_streams(py, flushed) && flushed;
     sys::flush_c_streams();
     if end.interrupted {
         // Whoever waits for the program is to see that it was interrupted, and may end as well.
@@ -117,7 +117,8 @@ fn clear(names: &Bound<'_, PyDict>) -> PyResult<()> {
     Ok(())
 }
 
-fn flush_standard_streams(py: Python<'_>) -> bool {
+/// Whether everything could be written out. What could not be is told if `telling`.
+fn flush_standard_streams(py: Python<'_>, telling: bool) -> bool {
     let Ok(module) = py.import("sys") else { return true };
     let mut flushed = true;
     for name in ["stdout", "stderr"] {
@@ -128,7 +129,7 @@ fn flush_standard_streams(py: Python<'_>) -> bool {
         }
         if let Err(error) = stream.call_method0("flush") {
             flushed = false;
-            if name == "stdout" {
+            if name == "stdout" && telling {
                 error.write_unraisable(py, Some(&stream));
             }
         }

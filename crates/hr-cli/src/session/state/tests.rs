@@ -191,3 +191,20 @@ fn whoever_ends_the_session_ends_the_program_first() {
     session.on(Event::Ended(ExitStatus::Exited(0)));
     assert_eq!(session.signal(Signal::SIGINT), [Action::End(Exit::By(Signal::SIGINT))], "nothing runs");
 }
+
+#[test]
+fn a_program_whose_output_nobody_reads_any_more_is_not_waited_with() {
+    let mut session = Session::running();
+    assert_eq!(session.on(Event::Unread), []);
+    let status = ExitStatus::Exited(1);
+    assert_eq!(session.on(Event::Ended(status)), [Action::End(Exit::Like(status))]);
+}
+
+#[test]
+fn a_program_whose_output_nobody_reads_is_restarted_while_it_runs() {
+    let mut session = Session::running();
+    assert_eq!(session.on(Event::Unread), []);
+    assert_eq!(session.saved("a.py"), [Action::Update]);
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
+    assert_eq!(session.on(Event::Ended(ExitStatus::Signaled(15))), [Action::Start]);
+}
