@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from harness import processes
-from harness.terminal import BASH, CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Q, CTRL_S, CTRL_Z, UP, Terminal
+from harness.terminal import BASH, CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, UP, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,8 @@ input("more? ")
 
 PASSWORD = """
 import getpass
+import sys
+sys.tracebacklimit = 0
 print("got", getpass.getpass())
 """
 
@@ -72,8 +75,11 @@ except KeyboardInterrupt:
 PLAIN_SERVER = """
 import os
 import signal
+import sys
+sys.tracebacklimit = 0  # where exactly it is interrupted does not matter
 os.write(1, b"Serving version 1\\n")
-signal.sigwait([])
+while True:
+    signal.pause()
 """
 
 HANDLER = """
@@ -166,7 +172,6 @@ print("back", input("more? "))
 """
 
 
-Scene = "Callable[[Terminal, str], None]"
 SCENES: dict[str, tuple[str, Callable[[Terminal], None]]] = {}
 """Programs, and what a person does with them until the shell has the terminal again."""
 
@@ -185,7 +190,7 @@ def a_line_is_edited_and_input_ends(terminal: Terminal) -> None:
     terminal.enter("bax\x7fb")
     terminal.expect("hello bab")
     terminal.expect("more? ")
-    terminal.type(CTRL_D)
+    terminal.press(CTRL_D)
 
 
 @scene(PASSWORD)
@@ -198,7 +203,7 @@ def a_password_is_not_shown(terminal: Terminal) -> None:
 @scene(PASSWORD)
 def a_password_is_not_given(terminal: Terminal) -> None:
     terminal.expect("Password: ")
-    terminal.type(CTRL_C)
+    terminal.press(CTRL_C)
 
 
 @scene(DEBUGGED)
@@ -216,7 +221,7 @@ def a_debugger_steps_and_goes_on(terminal: Terminal) -> None:
 @scene(DEBUGGED)
 def a_debugger_is_interrupted_and_goes_on(terminal: Terminal) -> None:
     terminal.expect("(Pdb) ")
-    terminal.type(CTRL_C)
+    terminal.press(CTRL_C)
     terminal.expect("--KeyboardInterrupt--")
     terminal.expect("(Pdb) ")
     terminal.enter("c")
@@ -240,38 +245,38 @@ def an_interpreter_remembers_lines(terminal: Terminal) -> None:
     terminal.enter("+1")
     terminal.expect("43\r\n")
     terminal.expect(">>> ")
-    terminal.type(CTRL_D)
+    terminal.press(CTRL_D)
 
 
 @scene(SERVER)
 def a_server_cleans_up_when_interrupted(terminal: Terminal) -> None:
     terminal.expect("Serving version 1")
-    terminal.type(CTRL_C)
+    terminal.press(CTRL_C)
     terminal.expect("over")
 
 
 @scene(PLAIN_SERVER)
 def a_server_is_interrupted(terminal: Terminal) -> None:
     terminal.expect("Serving version 1")
-    terminal.type(CTRL_C)
+    terminal.press(CTRL_C)
 
 
 @scene(HANDLER)
 def a_handler_takes_an_interrupt(terminal: Terminal) -> None:
     terminal.expect("Serving")
-    terminal.type(CTRL_C)
+    terminal.press(CTRL_C)
 
 
 @scene(HANDLER)
 def a_handler_takes_a_quit(terminal: Terminal) -> None:
     terminal.expect("Serving")
-    terminal.type(CTRL_BACKSLASH)
+    terminal.press(CTRL_BACKSLASH)
 
 
-@scene("import os, signal\nos.write(1, b'Serving\\n')\nwhile True: signal.pause()\n")
+@scene(PLAIN_SERVER)
 def a_server_quits(terminal: Terminal) -> None:
     terminal.expect("Serving")
-    terminal.type(CTRL_BACKSLASH)
+    terminal.press(CTRL_BACKSLASH)
 
 
 @scene(ECHO)
@@ -279,13 +284,14 @@ def a_job_is_stopped_and_goes_on(terminal: Terminal) -> None:
     terminal.expect("version 1")
     terminal.enter("a")
     terminal.expect("got a")
-    terminal.type(CTRL_Z)
+    terminal.press(CTRL_Z)
     terminal.expect_prompt()
     assert terminal.run("echo in the shell") == (0, "in the shell")
     terminal.enter("fg")
+    terminal.expect("program.py")
     terminal.enter("b")
     terminal.expect("got b")
-    terminal.type(CTRL_D)
+    terminal.press(CTRL_D)
 
 
 @scene(SIZE)
@@ -293,8 +299,7 @@ def a_window_changes_its_size(terminal: Terminal) -> None:
     terminal.expect("size 200 24")
     terminal.resize(30, 100)
     terminal.expect("size 100 30")
-    terminal.type(CTRL_BACKSLASH)
-    terminal.resize(24, 200)
+    terminal.press(CTRL_BACKSLASH)
 
 
 @scene(FULL_SCREEN)
@@ -331,6 +336,11 @@ def a_program_is_terminated(_: Terminal) -> None:
     pass
 
 
+def without_echo(shown: str) -> str:
+    """What is shown without the echo of keys that send signals, which may come before or after what they bring about."""
+    return re.sub(r"\^[CZ\\]|\a", "", shown)
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_a_person_sees_what_they_see_with_python(user: User, name: str) -> None:
     """Exit status, everything on the screen, colours included, and how the terminal is set afterwards."""
@@ -346,3 +356,234 @@ def test_a_person_sees_what_they_see_with_python(user: User, name: str) -> None:
             shown = terminal.shown().removeprefix(before).replace(command, PYTHON)
             seen.append((status, without_echo(shown), terminal.settings()))
     assert seen[0] == seen[1]
+
+
+PIPELINES = """
+echo x | {python} cat.py
+{python} cat.py <<< here
+{python} streams.py < cat.py > output 2>&1; cat output
+{python} streams.py 2>&1 | cat
+{python} -m streams 2>&1 | cat
+{python} many.py | head -1
+{python} many.py 2>/dev/null | head -1; echo ${PIPESTATUS[0]}
+{python} many.py > /dev/full 2>/dev/null; echo $?
+{python} streams.py & wait $!; echo $?
+"""
+"""Command lines in which a program stands that is not alone with the terminal."""
+
+SURROUNDINGS = """
+{python} given.py <&-; cat given
+{python} given.py >&-; cat given
+{python} given.py 2>&-; cat given
+{python} given.py <&- >&- 2>&-; cat given
+nohup {python} streams.py; cat nohup.out
+(trap '' INT HUP; {python} given.py; cat given)
+sh -c '{python} given.py & wait; cat given'
+sh -c '{python} streams.py; echo $?'
+timeout 60 {python} streams.py
+(exec {python} streams.py)
+echo $({python} streams.py)
+(cd folder && {python} ../given.py; cat given)
+(umask 077; ulimit -n 40; ulimit -s 1024; {python} given.py; cat given)
+nice -n 3 {python} given.py; cat given
+env -i PATH="$PATH" {python} streams.py
+"""
+"""Command lines that start a program otherwise than a terminal does."""
+
+PIPELINE_PROGRAMS = {
+    "cat.py": "import sys\nfor line in sys.stdin:\n    print('got', line.strip())\n",
+    "many.py": "for number in range(100_000):\n    print('line', number)\n",
+    "streams.py": "import sys\nprint('out', sys.stdout.line_buffering)\nprint('err', file=sys.stderr)\nsys.exit('bye')\n",
+    "given.py": """\
+import os
+import resource
+import signal
+import sys
+
+streams = [stream and (stream.encoding, stream.isatty()) for stream in (sys.stdin, sys.stdout, sys.stderr)]
+signals = [str(signal.getsignal(number)) for number in range(1, 32)]
+limits = [resource.getrlimit(number) for number in range(9)]
+with open("given", "w") as file:
+    print(streams, signals, limits, os.nice(0), os.umask(0), os.getcwd(), sep="\\n", file=file)
+""",
+    "folder/empty": "",
+}
+
+
+@pytest.mark.parametrize("lines", [PIPELINES, SURROUNDINGS], ids=["pipelines", "surroundings"])
+def test_command_lines_do_what_they_do_with_python(user: User, lines: str) -> None:
+    """Exit status, and everything that is shown."""
+    user.place.write(PIPELINE_PROGRAMS)
+    with Terminal(user) as terminal:
+        for line in lines.strip().splitlines():
+            seen = []
+            for command in (PYTHON, ONCE):
+                status, shown = terminal.run(line.replace("{python}", command))
+                seen.append((status, re.sub(r"\[1\] \d+", "", shown).replace(command, PYTHON)))
+                terminal.run("rm -f output nohup.out given folder/given")
+            assert seen[0] == seen[1], line
+
+
+def test_a_pipeline_ends_with_its_reader(user: User) -> None:
+    """Otherwise a change would be waited for on behalf of nobody."""
+    user.place.write(PIPELINE_PROGRAMS)
+    with Terminal(user) as terminal:
+        status, shown = terminal.run(f"{LOOP} -q many.py | head -1")
+        assert (status, shown.splitlines()[0]) == (0, "line 0")
+        assert "BrokenPipeError" in shown
+
+
+def test_a_server_cleans_up_and_then_the_loop_ends(user: User) -> None:
+    user.place.write({"program.py": SERVER})
+    with Terminal(user) as terminal:
+        terminal.enter(f"{LOOP} program.py")
+        terminal.expect("Serving version 1")
+        terminal.press(CTRL_C)
+        status, shown = terminal.expect_prompt()
+        assert (status, without_echo(shown).split()[-4:]) == (7, ["interrupted", "finally", "over", "atexit"])
+
+
+def test_a_program_that_ignores_interrupts_is_ended_with_all_it_has_started(user: User) -> None:
+    user.place.write({"program.py": STUBBORN})
+    with Terminal(user) as terminal:
+        terminal.enter(f"{LOOP} --grace 0.1 program.py")
+        first = int(terminal.expect_match(r"Serving 1 (\d+)\.")[1])
+        user.place.write({"program.py": STUBBORN.replace("Serving 1", "Serving 2")})
+        second = int(terminal.expect_match(r"Serving 2 (\d+)\.")[1])
+        assert processes.has_ended(first), "a restart leaves nothing of the version before"
+        assert terminal.press_until_prompt(CTRL_C) == 130
+        assert processes.has_ended(second)
+
+
+def test_an_edit_while_the_job_is_stopped_is_applied_when_it_goes_on(user: User) -> None:
+    user.place.write({"program.py": ECHO})
+    with Terminal(user) as terminal:
+        terminal.enter(f"{LOOP} program.py")
+        terminal.expect("version 1")
+        terminal.press(CTRL_Z)
+        terminal.expect("Stopped")
+        terminal.expect_prompt()
+        user.place.write({"program.py": ECHO.replace("version 1", "version 2")})
+        terminal.enter("fg")
+        terminal.expect("version 2")
+        terminal.enter("a")
+        terminal.expect("got a")
+        terminal.press(CTRL_D)
+        terminal.expect("waiting for a change")
+        terminal.press(CTRL_C)
+        assert terminal.expect_prompt()[0] == 130
+
+
+def test_a_job_in_the_background_is_kept_up_to_date(user: User) -> None:
+    user.place.write({"program.py": SERVER})
+    with Terminal(user) as terminal:
+        terminal.enter(f"{LOOP} program.py")
+        terminal.expect("Serving version 1")
+        terminal.press(CTRL_Z)
+        terminal.expect("Stopped")
+        terminal.expect_prompt()
+        terminal.enter("bg")
+        terminal.expect_prompt()
+        user.place.write({"program.py": SERVER.replace("version 1", "version 2")})
+        terminal.expect("Serving version 2")
+        terminal.enter("")
+        terminal.expect_prompt()
+        assert terminal.run("echo here") == (0, "here"), "the terminal is the shell's"
+        terminal.enter("fg")
+        terminal.expect("program.py")
+        terminal.press(CTRL_C)
+        assert terminal.expect_prompt()[0] == 7
+
+
+def test_the_next_version_finds_the_terminal_as_the_first_has(user: User) -> None:
+    user.place.write({"program.py": RAW})
+    with Terminal(user) as terminal:
+        before = terminal.settings()
+        terminal.enter(f"{LOOP} program.py")
+        terminal.expect("Version 1")
+        terminal.type("a")
+        terminal.expect("key a")
+        assert terminal.is_raw()
+        user.place.write({"program.py": QUESTION})
+        terminal.expect("name? ")
+        assert terminal.settings() == before
+        terminal.enter("you")
+        terminal.expect("hello you")
+        terminal.expect("more? ")
+        user.place.write({"program.py": RAW})
+        terminal.expect("Version 1")
+        terminal.type("q")
+        terminal.expect("waiting for a change")
+
+
+def test_a_program_that_fills_the_screen_is_restarted(user: User) -> None:
+    user.place.write({"program.py": FULL_SCREEN})
+    with Terminal(user) as terminal:
+        before = terminal.settings()
+        terminal.enter(f"{LOOP} program.py")
+        terminal.expect("Full screen 1")
+        user.place.write({"program.py": FULL_SCREEN.replace("screen 1", "screen 2")})
+        terminal.expect("Full screen 2")
+        terminal.type("b")
+        terminal.expect("key b")
+        terminal.type("q")
+        terminal.expect("waiting for a change")
+        terminal.press(CTRL_C)
+        assert terminal.expect_prompt()[0] == 130
+        assert terminal.settings() == before
+
+
+def test_an_interrupted_debugger_goes_on_and_is_restarted_by_an_edit(user: User) -> None:
+    user.place.write({"program.py": DEBUGGED})
+    with Terminal(user) as terminal:
+        terminal.enter(f"{LOOP} program.py")
+        terminal.expect("(Pdb) ")
+        terminal.press(CTRL_C)
+        terminal.expect("--KeyboardInterrupt--")
+        terminal.expect("(Pdb) ")
+        user.place.write({"program.py": DEBUGGED.replace("21", "22")})
+        terminal.expect("restarted")
+        terminal.expect("(Pdb) ")
+        terminal.enter("c")
+        terminal.expect("end 44")
+        terminal.expect("waiting for a change")
+
+
+def test_the_terminal_is_taken_back_from_a_program_that_had_made_itself_its_foreground_job(user: User) -> None:
+    user.place.write({"program.py": JOBS})
+    with Terminal(user) as terminal:
+        terminal.enter(f"{LOOP} program.py")
+        terminal.enter("one")
+        terminal.expect("more? ")
+        user.place.write({"program.py": QUESTION})
+        terminal.expect("name? ")
+        terminal.enter("you")
+        terminal.expect("hello you")
+        terminal.press(CTRL_D)
+        terminal.expect("waiting for a change")
+        terminal.press(CTRL_C)
+        assert terminal.expect_prompt()[0] == 130
+
+
+@pytest.mark.parametrize("program", [SERVER, STUBBORN, ECHO], ids=["server", "stubborn", "reader"])
+def test_nothing_is_left_when_the_window_is_closed(user: User, program: str) -> None:
+    user.place.write({"program.py": program})
+    with Terminal(user) as terminal:
+        terminal.enter(f"{LOOP} --grace 0.1 program.py")
+        terminal.expect_match("Serving|version")
+        terminal.hang_up()
+    assert user.remaining() == []
+
+
+def test_a_hang_up_that_is_ignored_from_the_beginning_ends_nothing(user: User) -> None:
+    user.place.write({"program.py": SERVER})
+    with Terminal(user) as terminal:
+        terminal.enter(f"(trap '' HUP; exec {LOOP} -q program.py) &")
+        terminal.expect("Serving version 1")
+        terminal.enter("kill -HUP $!")
+        terminal.expect_prompt()
+        user.place.write({"program.py": SERVER.replace("version 1", "version 2")})
+        terminal.expect("Serving version 2")
+        terminal.enter("kill $!; wait $!")
+        terminal.expect("wait")
+        terminal.expect_match(r"\[143\]> ")

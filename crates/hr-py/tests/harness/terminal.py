@@ -28,11 +28,19 @@ BASH = "bash"
 PROMPT = "[$?]> "
 """What the shell is to show when it waits for a command: with the exit status of the last one."""
 
-ENTER = "\r"
-CTRL_C, CTRL_D, CTRL_Q, CTRL_S, CTRL_U, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x11", "\x13", "\x15", "\x1a", "\x1c"
+ENTER, UP = "\r", "\x1b[A"
+CTRL_C, CTRL_D, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x1a", "\x1c"
 
 CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\x1b[()][A-Z0-9]")
 """What moves the cursor or colours (ECMA-48), and what selects a keypad or a character set."""
+
+
+AGAIN = 0.5
+"""Seconds after which people press a key again."""
+
+
+class NotShownError(AssertionError):
+    """The screen does not show what was expected."""
 
 
 class Terminal:
@@ -60,7 +68,7 @@ class Terminal:
             start_new_session=True,
         )
         user.children.add(self.shell.pid)
-        self._screen = ""
+        self._screen = self._raw = ""
         self._read = 0
         self.expect_prompt()
         os.close(slave)
@@ -82,6 +90,18 @@ class Terminal:
         """Type a line."""
         self.type(line + ENTER)
 
+    def press(self, key: str) -> None:
+        """Press a key when the program waits for one.
+
+        GNU readline does not notice an interrupt that comes after it has shown its prompt and before it waits, and where
+        else a program is interrupted would be a matter of chance.
+        """
+        deadline = time.monotonic() + processes.LIMIT
+        while not processes.group_sleeps(os.tcgetpgrp(self._master)):
+            assert time.monotonic() < deadline, f"the program does not wait:\n{self._screen}"
+            time.sleep(processes.REAPING_INTERVAL)
+        self.type(key)
+
     def run(self, command: str) -> tuple[int, str]:
         """Run a command of the shell that needs no keys; its exit status and what it has shown."""
         self.enter(command)
@@ -92,7 +112,7 @@ class Terminal:
         """Wait until the screen shows `text`, further down than what was expected before. What came before it."""
         return self._wait_for(lambda new: _place(new, text), repr(text))
 
-    def expect_match(self, pattern: str) -> re.Match[str]:
+    def expect_match(self, pattern: str, limit: float = processes.LIMIT) -> re.Match[str]:
         """The same for a regular expression."""
         found: list[re.Match[str]] = []
 
@@ -102,13 +122,25 @@ class Terminal:
                 found.append(match)
             return match.span() if match else None
 
-        self._wait_for(find, pattern)
+        self._wait_for(find, pattern, limit)
         return found[0]
 
-    def expect_prompt(self) -> tuple[int, str]:
+    def expect_prompt(self, limit: float = processes.LIMIT) -> tuple[int, str]:
         """Wait until the shell asks for the next command; the last one's exit status and what was shown until then."""
-        match = self.expect_match(r"(?s)(.*?)\[(\d+)\]> ")
+        match = self.expect_match(r"(?s)(.*?)\[(\d+)\]> ", limit)
         return int(match[2]), match[1].strip("\r\n").replace("\r\n", "\n")
+
+    def press_until_prompt(self, key: str) -> int:
+        """Press a key again and again, as people do, until the shell asks for a command; the exit status.
+
+        Signals that come at once count as one, and nothing shows when one was taken.
+        """
+        while True:
+            self.press(key)
+            try:
+                return self.expect_prompt(AGAIN)[0]
+            except NotShownError:
+                continue
 
     def resize(self, rows: int, columns: int) -> None:
         """Give the window another size."""
@@ -130,11 +162,11 @@ class Terminal:
         self._master = -1
 
     def shown(self) -> str:
-        """Everything that was shown since the beginning and has been read."""
-        return self._screen
+        """Everything that was sent to the screen since the beginning, and has been read: colours and all."""
+        return self._raw
 
-    def _wait_for(self, find: Callable[[str], tuple[int, int] | None], what: str) -> str:
-        deadline = time.monotonic() + processes.LIMIT
+    def _wait_for(self, find: Callable[[str], tuple[int, int] | None], what: str, limit: float = processes.LIMIT) -> str:
+        deadline = time.monotonic() + limit
         while (place := find(self._screen[self._read :])) is None:
             readable, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
             try:
@@ -142,7 +174,8 @@ class Terminal:
             except OSError:  # nobody has the terminal open any more
                 more = b""
             if not more:
-                raise AssertionError(f"{what} does not appear on the screen:\n{self._screen}")
+                raise NotShownError(f"{what} does not appear on the screen:\n{self._screen}")
+            self._raw += more.decode(errors="replace")
             self._screen = CONTROL_SEQUENCE.sub("", self._screen + more.decode(errors="replace"))
         first, last = place
         before = self._screen[self._read : self._read + first]
