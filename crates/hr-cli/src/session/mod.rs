@@ -101,10 +101,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let ended =
             Session::new(options, &terminal, &signals, &mut voice, &mut client).and_then(Session::run);
         client.close();
+        if ended.is_err() {
+            terminal.restore(true);
+        }
         match ended {
             // Everything below has ended with it.
             Err(Stopped::Failed(ClientError::Died)) if began.elapsed() > ENDURANCE => {
-                terminal.restore(true);
                 voice.warning("the supervisor has died, and the program with it; starting again");
             }
             other => break other,

@@ -189,8 +189,10 @@ impl State {
     }
 
     fn changed(&mut self, changed: Changed) -> Vec<Action> {
-        if self.ending.is_some_and(|(signal, _)| signal == Signal::SIGINT) && self.program == Program::Running
-        {
+        let outlived = |(signal, since): (Signal, Instant)| {
+            signal == Signal::SIGINT && changed.at.is_some_and(|written| written > since)
+        };
+        if self.program == Program::Running && self.ending.is_some_and(outlived) {
             // It has outlived the interrupt, as a debugger does, and is being worked on.
             self.ending = None;
         }
