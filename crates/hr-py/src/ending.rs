@@ -18,11 +18,11 @@ pub(crate) fn finish(py: Python<'_>, end: End, own_modules: Option<impl FnOnce()
     {
         error.write_unraisable(py, Some(&atexit));
     }
-    let mut flushed = flush_standard_streams(py);
+    let mut flushed = flush_standard_streams(py, true);
     if let Some(own_modules) = own_modules {
         // What goes wrong here would be said by nobody anywhere.
         let _ = tear_down(py, own_modules);
-        flushed &= flush_standard_streams(py);
+        flushed &= flush_standard_streams(py, flushed);
     }
     sys::flush_c_streams();
     if end.interrupted {
@@ -119,7 +119,8 @@ fn clear(names: &Bound<'_, PyDict>) -> PyResult<()> {
     Ok(())
 }
 
-fn flush_standard_streams(py: Python<'_>) -> bool {
+/// Whether everything could be written out. What could not be is told if `telling`.
+fn flush_standard_streams(py: Python<'_>, telling: bool) -> bool {
     let Ok(module) = py.import("sys") else { return true };
     let mut flushed = true;
     for name in ["stdout", "stderr"] {
@@ -130,7 +131,7 @@ fn flush_standard_streams(py: Python<'_>) -> bool {
         }
         if let Err(error) = stream.call_method0("flush") {
             flushed = false;
-            if name == "stdout" {
+            if name == "stdout" && telling {
                 sys::write_unraisable(py, error, c"Exception ignored on flushing sys.stdout", &stream);
             }
         }

@@ -101,10 +101,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let ended =
             Session::new(options, &terminal, &signals, &mut voice, &mut client).and_then(Session::run);
         client.close();
+        if ended.is_err() {
+            terminal.restore(true);
+        }
         match ended {
             // Everything below has ended with it.
             Err(Stopped::Failed(ClientError::Died)) if began.elapsed() > ENDURANCE => {
-                terminal.restore();
                 voice.warning("the supervisor has died, and the program with it; starting again");
             }
             other => break other,
@@ -249,7 +251,9 @@ impl<'a> Session<'a> {
             Err(error) => return Err(io::Error::from(error).into()),
         }
         let mut events = self.signals.take();
-        events.extend(self.answers()?);
+        let answers = self.answers()?;
+        events.extend(terminal::is_unread().then_some(Event::Unread));
+        events.extend(answers);
         let now = Instant::now();
         let heard = self.listening.as_mut().map(|listening| listening.take(now));
         self.tell_trouble(heard);
@@ -301,9 +305,7 @@ impl<'a> Session<'a> {
             }
             (Question::Run, Reply::Ended(status)) => {
                 self.run = None;
-                if std::mem::take(&mut self.stopped) {
-                    self.terminal.restore();
-                }
+                self.terminal.restore(std::mem::take(&mut self.stopped));
                 (Some(Event::Ended(status)), true)
             }
             (Question::Run, Reply::Failed(failure)) => {
