@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 
-use hr_forkserver::protocol::{Call, ImportOutcome, Loaded, Payload, Preparation, ProcessContext, Work};
+use hr_forkserver::protocol::{
+    Call, ImportOutcome, Loaded, Payload, Preparation, ProcessContext, RunId, Work,
+};
 use hr_forkserver::{
     Build, Interpreter, Launch, Plan, Progress, RunDescriptors, SnapshotTree, TreeEvent, paused,
 };
@@ -31,7 +33,7 @@ impl Interpreter for Words {
     fn after_fork_in_parent(&mut self) {}
     fn after_fork_in_child(&mut self) {}
     fn warm_up(&mut self) {}
-    fn run(&mut self, _call: Call, _descriptors: RunDescriptors) -> i32 {
+    fn run(&mut self, _run: RunId, _call: Call, _descriptors: RunDescriptors) -> i32 {
         println!("process {} was forked with these behind it: {}", std::process::id(), self.0.join(" "));
         0
     }

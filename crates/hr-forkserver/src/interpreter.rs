@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use hr_protocol::{Call, ImportOutcome, Loaded, Preparation};
+use hr_protocol::{Call, ImportOutcome, Loaded, Preparation, RunId};
 
 /// An interpreter that lives in a snapshot.
 ///
@@ -33,12 +33,12 @@ pub trait Interpreter {
     /// the memory that every call touches, so that the kernel has copied it by then.
     fn warm_up(&mut self);
 
-    /// Carry out `call` in this process, which is a run, and return its exit code.
+    /// Carry out `call` in this process, which is `run`, and return its exit code.
     ///
     /// Working directory, umask, stdio, signal mask are already as the call wants them; arguments,
     /// `sys.path` and the environment are not. It ends as a program ends: threads joined, `atexit`
     /// functions called, streams flushed.
-    fn run(&mut self, call: Call, descriptors: RunDescriptors) -> i32;
+    fn run(&mut self, run: RunId, call: Call, descriptors: RunDescriptors) -> i32;
 }
 
 /// The descriptors of a run beside its stdio.

@@ -266,7 +266,7 @@ impl<I: Interpreter> Paused<I> {
 
     fn fork_run(&mut self, job: Job, descriptors: Vec<OwnedFd>) -> Result<Next, ChannelError> {
         let Job { run, call } = job;
-        match NewRun::new(Arc::unwrap_or_clone(call), descriptors) {
+        match NewRun::new(run, Arc::unwrap_or_clone(call), descriptors) {
             Ok(new) => self.fork_bound(run, || Next::Run(Box::new(new))),
             Err(error) => self.fork_failed(run, &error),
         }

@@ -35,6 +35,7 @@ pub(crate) fn bind(run: RunId, snapshot: Pid) {
 
 /// A call with every descriptor in its place.
 pub(crate) struct NewRun {
+    run: RunId,
     call: Call,
     working_directory: OwnedFd,
     stdio: [Option<OwnedFd>; 3],
@@ -44,7 +45,7 @@ pub(crate) struct NewRun {
 
 impl NewRun {
     /// Takes `descriptors` apart in the order that [`Call`] documents.
-    pub(crate) fn new(call: Call, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+    pub(crate) fn new(run: RunId, call: Call, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
         if descriptors.len() != call.descriptors() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a call came without its descriptors"));
         }
@@ -56,7 +57,7 @@ impl NewRun {
             *slot = if open { Some(next()?) } else { None };
         }
         let function = if call.work.has_descriptor() { Some(next()?) } else { None };
-        Ok(Self { call, working_directory, stdio, result, function })
+        Ok(Self { run, call, working_directory, stdio, result, function })
     }
 
     /// Takes a job like those that will come, so that the memory this touches is this process's own when it counts.
@@ -73,7 +74,7 @@ impl NewRun {
         let call = Arc::new(Call { context, work });
         supervisor.send(&Job { run, call }, descriptors)?;
         if let Some(Received { message, descriptors }) = spare.receive()? {
-            Self::new(Arc::unwrap_or_clone(message.call), descriptors)?;
+            Self::new(run, Arc::unwrap_or_clone(message.call), descriptors)?;
         }
         spare.send(&Taken { run }, Vec::new())
     }
@@ -87,7 +88,8 @@ impl NewRun {
         if jobs.send(&Taken { run }, Vec::new()).is_err() {
             sys::exit_now(CANNOT_START);
         }
-        Self::new(Arc::unwrap_or_clone(call), descriptors).unwrap_or_else(|_| sys::exit_now(CANNOT_START))
+        Self::new(run, Arc::unwrap_or_clone(call), descriptors)
+            .unwrap_or_else(|_| sys::exit_now(CANNOT_START))
     }
 
     /// Carries out the call, in a process that may tell `notes`. The process ends here.
@@ -99,7 +101,7 @@ impl NewRun {
     ) -> ! {
         // Unwinding past this point would run the snapshot's code in the run.
         let _end = EndOfProcess;
-        let Self { call, working_directory, stdio, result, function } = self;
+        let Self { run, call, working_directory, stdio, result, function } = self;
         let descriptors = RunDescriptors { result, function, notes };
         let ready = install_stdio(stdio)
             .and_then(|()| Ok(nix::unistd::fchdir(&working_directory)?))
@@ -110,7 +112,7 @@ impl NewRun {
         if become_receptive(mask).is_err() {
             sys::exit_now(CANNOT_START);
         }
-        let code = interpreter.run(call, descriptors);
+        let code = interpreter.run(run, call, descriptors);
         sys::exit_now(code)
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, RunId, Variables};
+use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, Notice, RunId, Variables};
 
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub enum Reply {
         /// Its process id.
         pid: i32,
     },
+    /// The run tells something. Any number of these come between its start and its end.
+    Notice(Notice),
     /// The run is over, and so is everything it left behind that had to go.
     Ended(ExitStatus),
     /// The run has ended.
@@ -126,6 +128,9 @@ pub struct Open {
     pub import_limit: Option<Duration>,
     /// How many runs to fork ahead of time. The project's settings decide if the client does not.
     pub spares: Option<u32>,
+    /// Whether what runs have had to load is added to the template as soon as they tell, while nobody waits, rather than
+    /// with the next update. Programs that are kept up to date run long, and who saves a file waits.
+    pub learn_at_once: bool,
     /// Whether imports are measured one by one, for [`Request::Profile`]. It makes them slower.
     pub profile: bool,
 }
@@ -148,6 +153,7 @@ impl Open {
             preload: Vec::new(),
             import_limit: None,
             spares: Some(0),
+            learn_at_once: false,
             profile: false,
         }
     }

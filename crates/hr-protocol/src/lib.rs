@@ -56,7 +56,9 @@ pub use client::{
 };
 pub use import::{Effect, ImportFailure, ImportOutcome, NativeThread};
 pub use profile::{AttemptEnd, EnvironmentRead, FailedAttempt, ImportProfile, ProfiledImport};
-pub use run::{Call, ExitStatus, Job, MainModule, Note, Outcome, Payload, Program, RunId, Taken, Work};
+pub use run::{
+    Call, ExitStatus, Job, MainModule, Note, Notice, Outcome, Payload, Program, RunId, Taken, Work,
+};
 pub use snapshot::{
     Command, EnvironmentWrite, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Preparation,
     Report, SnapshotId,

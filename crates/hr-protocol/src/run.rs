@@ -38,7 +38,13 @@ pub enum Work {
     /// Calls a function: it and its arguments, pickled. The run sends one [`Outcome`].
     Function(Payload),
     /// Is a program, as the interpreter would start it. Its exit status is all that comes of it.
-    Program(Program),
+    Program {
+        /// Which.
+        program: Program,
+        /// Whether somebody watches its files and starts it again when they change. Then reloaders that it would start
+        /// itself are off, and it tells of what is to be watched ([`Notice`]).
+        reloaded: bool,
+    },
 }
 
 impl Work {
@@ -161,5 +167,27 @@ pub enum Note {
     Loaded {
         /// Their names.
         modules: Vec<String>,
+    },
+    /// Something for whoever has asked for the run.
+    Notice {
+        /// Which run tells.
+        run: RunId,
+        /// What.
+        notice: Notice,
+    },
+}
+
+/// What a reloaded program tells whoever has started it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// It has loaded files from outside the project that are installed nowhere: their changes matter, too.
+    Outside {
+        /// Their paths, absolute.
+        files: Vec<OsString>,
+    },
+    /// It would have restarted itself when files change, and does not.
+    ReloaderOff {
+        /// The library whose reloader is off, as people call it.
+        library: String,
     },
 }

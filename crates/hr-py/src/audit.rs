@@ -1,6 +1,7 @@
 //! The interpreter's audit events, thinned out natively: imports make tens of thousands, and few of them matter.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -8,16 +9,26 @@ use pyo3::types::{PyString, PyTuple};
 /// A hook for `sys.addaudithook` that passes some events on, while it is told to.
 #[pyclass(frozen)]
 pub(crate) struct AuditFilter {
+    wanted: Mutex<Wanted>,
+    listening: AtomicBool,
+}
+
+/// Which events are passed on, and to whom.
+struct Wanted {
     events: Vec<String>,
     listener: Py<PyAny>,
-    listening: AtomicBool,
 }
 
 #[pymethods]
 impl AuditFilter {
     #[new]
     fn new(events: Vec<String>, listener: Py<PyAny>) -> Self {
-        Self { events, listener, listening: AtomicBool::new(false) }
+        Self { wanted: Mutex::new(Wanted { events, listener }), listening: AtomicBool::new(false) }
+    }
+
+    /// Passes other events on from now on, to another listener. The interpreter knows no way to remove a hook.
+    fn redirect(&self, events: Vec<String>, listener: Py<PyAny>) {
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = Wanted { events, listener };
     }
 
     /// Whether events are passed on.
@@ -29,14 +40,23 @@ impl AuditFilter {
         if !self.listening.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let name = event.to_str()?;
-        if self.events.iter().any(|wanted| wanted == name) {
+        if let Some(listener) = self.listener_of(event)? {
             // Looking closer makes events, too.
             self.listening.store(false, Ordering::Relaxed);
-            let heard = self.listener.call1(event.py(), (event, arguments));
+            let heard = listener.call1(event.py(), (event, arguments));
             self.listening.store(true, Ordering::Relaxed);
             heard?;
         }
         Ok(())
+    }
+}
+
+impl AuditFilter {
+    fn listener_of(&self, event: &Bound<'_, PyString>) -> PyResult<Option<Py<PyAny>>> {
+        let name = event.to_str()?;
+        // Only ever held for a moment, and with the interpreter's own lock.
+        let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_wanted = wanted.events.iter().any(|wanted| wanted == name);
+        Ok(is_wanted.then(|| wanted.listener.clone_ref(event.py())))
     }
 }

@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::{Mutex, PoisonError};
 
-use hr_forkserver::protocol::{Call, MainModule, Note, Outcome, Payload, ProcessContext, Program, Work};
+use hr_forkserver::protocol::{
+    Call, MainModule, Note, Notice, Outcome, Payload, ProcessContext, Program, RunId, Work,
+};
 use hr_forkserver::{Channel, RunDescriptors, socket_pair};
 use nix::unistd::{Pid, getpid};
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
@@ -22,20 +24,30 @@ pub(crate) struct Job {
     /// Gone once it was taken, or if there is a program.
     function: Mutex<Option<(Payload, Option<OwnedFd>)>>,
     program: Option<Program>,
+    run: RunId,
+    /// Whether it is a program that is started again when files change.
+    #[pyo3(get)]
+    reloaded: bool,
     result: Py<Results>,
     notes: Option<OwnedFd>,
 }
 
 impl Job {
-    pub(crate) fn new(py: Python<'_>, call: Call, descriptors: RunDescriptors) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>, run: RunId, call: Call, descriptors: RunDescriptors) -> PyResult<Self> {
         let Call { context, work } = call;
         let RunDescriptors { result, function: memory, notes } = descriptors;
         let result = Py::new(py, Results { channel: Mutex::new(result.into()), run: getpid() })?;
-        let (function, program) = match work {
-            Work::Function(function) => (Some((function, memory)), None),
-            Work::Program(program) => (None, Some(program)),
+        let (function, program, reloaded) = match work {
+            Work::Function(function) => (Some((function, memory)), None, false),
+            Work::Program { program, reloaded } => (None, Some(program), reloaded),
         };
-        Ok(Self { context, function: Mutex::new(function), program, result, notes })
+        Ok(Self { context, function: Mutex::new(function), program, run, reloaded, result, notes })
+    }
+
+    fn note(&self, note: &Note) {
+        if let Some(notes) = &self.notes {
+            let _ = hr_forkserver::send_note(notes, note);
+        }
     }
 
     fn main(&self) -> &MainModule {
@@ -66,7 +78,12 @@ impl Job {
         };
         let (result, _) = socket_pair()?;
         let work = Work::Function(function);
-        Self::new(py, Call { context, work }, RunDescriptors { result, function: None, notes: None })
+        Self::new(
+            py,
+            RunId(0),
+            Call { context, work },
+            RunDescriptors { result, function: None, notes: None },
+        )
     }
 
     #[getter]
@@ -128,9 +145,17 @@ impl Job {
 
     /// Tells the supervisor of modules that this run had to load. What cannot be told now, another run will find out.
     fn note_loaded(&self, modules: Vec<String>) {
-        if let Some(notes) = &self.notes {
-            let _ = hr_forkserver::send_note(notes, &Note::Loaded { modules });
-        }
+        self.note(&Note::Loaded { modules });
+    }
+
+    /// Tells whoever has started the program of files to watch.
+    fn note_outside(&self, files: Vec<OsString>) {
+        self.note(&Note::Notice { run: self.run, notice: Notice::Outside { files } });
+    }
+
+    /// Tells whoever has started the program that a reloader of its own is off.
+    fn note_reloader_off(&self, library: String) {
+        self.note(&Note::Notice { run: self.run, notice: Notice::ReloaderOff { library } });
     }
 
     /// The pickled function, once: its memory goes with it.

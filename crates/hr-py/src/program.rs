@@ -43,6 +43,7 @@ pub(crate) fn execute(py: Python<'_>, beginning: Beginning<'_>) -> PyResult<End>
         Beginning::Begun(kind, subject, arguments) => (kind, subject, arguments),
     };
     let names = py.import("__main__")?.dict();
+    let is_file = names.contains("__file__")?;
     let result = match kind.as_str() {
         "file" => {
             let path: PathBuf = subject.extract()?;
@@ -55,12 +56,24 @@ pub(crate) fn execute(py: Python<'_>, beginning: Beginning<'_>) -> PyResult<End>
         _ => subject.call1(arguments),
     };
     let error = result.err();
+    if is_file {
+        flush(py);
+    }
     let end = error.as_ref().map_or(End::with(0), |error| uncaught(py, error));
     let exits = error.is_some_and(|error| error.is_instance_of::<PySystemExit>(py));
     if kind == "file" && !exits {
         forget_file(&names);
     }
     Ok(end)
+}
+
+/// `flush_io`: what a file's code has printed comes before what is said about its end.
+fn flush(py: Python<'_>) {
+    let Ok(sys) = py.import("sys") else { return };
+    for name in ["stderr", "stdout"] {
+        // If that fails, it fails once more at the very end, and is reported.
+        let _ = sys.getattr(name).and_then(|stream| stream.call_method0("flush"));
+    }
 }
 
 /// As the interpreter does once a file is executed. After `SystemExit` it does not come to that.

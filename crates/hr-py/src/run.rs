@@ -37,6 +37,7 @@ impl Watch {
     fn update(&mut self) -> PyResult<Option<ExitStatus>> {
         let status = match self.replies.try_receive() {
             Ok(Some(Received { message: Reply::Ended(status), .. })) => Some(status),
+            Ok(Some(Received { message: Reply::Notice(_), .. })) => return self.update(),
             Ok(Some(other)) => return Err(unexpected(other.message)),
             Ok(None) => None,
             Err(_) => return Err(supervisor_died()),

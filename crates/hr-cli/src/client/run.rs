@@ -29,6 +29,7 @@ impl Run {
         loop {
             let status = match self.replies.take()? {
                 Some(Reply::Ended(status)) => Some(status),
+                Some(Reply::Notice(_)) => continue,
                 Some(other) => return Err(ClientError::unexpected(other)),
                 None => None,
             };

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hr_forkserver::protocol::{
-    Call, Failure, MainModule, Open, ProcessContext, Reply, Request, RunId, TargetInterpreter, Watched, Work,
+    Call, Failure, MainModule, Notice, Open, ProcessContext, Reply, Request, RunId, TargetInterpreter,
+    Watched, Work,
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -100,10 +101,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let ended =
             Session::new(options, &terminal, &signals, &mut voice, &mut client).and_then(Session::run);
         client.close();
+        if ended.is_err() {
+            terminal.restore(true);
+        }
         match ended {
             // Everything below has ended with it.
             Err(Stopped::Failed(ClientError::Died)) if began.elapsed() > ENDURANCE => {
-                terminal.restore();
                 voice.warning("the supervisor has died, and the program with it; starting again");
             }
             other => break other,
@@ -194,6 +197,7 @@ impl<'a> Session<'a> {
         let open = Open {
             programs: options.command.modules.clone(),
             spares: None,
+            learn_at_once: true,
             ..Open::new(options.command.target.clone(), interpreter)
         };
         let listening = match options.listening() {
@@ -247,7 +251,9 @@ impl<'a> Session<'a> {
             Err(error) => return Err(io::Error::from(error).into()),
         }
         let mut events = self.signals.take();
-        events.extend(self.answers()?);
+        let answers = self.answers()?;
+        events.extend(terminal::is_unread().then_some(Event::Unread));
+        events.extend(answers);
         let now = Instant::now();
         let heard = self.listening.as_mut().map(|listening| listening.take(now));
         self.tell_trouble(heard);
@@ -293,11 +299,13 @@ impl<'a> Session<'a> {
                 self.run = Some(run);
                 (Some(Event::Started), false)
             }
+            (Question::Run, Reply::Notice(notice)) => {
+                self.notice(notice);
+                (None, false)
+            }
             (Question::Run, Reply::Ended(status)) => {
                 self.run = None;
-                if std::mem::take(&mut self.stopped) {
-                    self.terminal.restore();
-                }
+                self.terminal.restore(std::mem::take(&mut self.stopped));
                 (Some(Event::Ended(status)), true)
             }
             (Question::Run, Reply::Failed(failure)) => {
@@ -332,6 +340,20 @@ impl<'a> Session<'a> {
             return Some(Event::Opened);
         }
         more.then(|| Event::Changed(Changed::default()))
+    }
+
+    /// The program tells something.
+    fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Outside { files } => {
+                let files = files.into_iter().map(PathBuf::from).collect();
+                let heard = self.listening.as_mut().map(|listening| listening.listen_outside(files));
+                self.tell_trouble(heard);
+            }
+            Notice::ReloaderOff { library } => {
+                self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));
+            }
+        }
     }
 
     fn tell_trouble(&mut self, heard: Option<Result<Vec<String>, WatchError>>) {
@@ -392,7 +414,10 @@ impl<'a> Session<'a> {
             stdio: open,
             main: MainModule::default(),
         };
-        let call = Call { context, work: Work::Program(command.program.clone()) };
+        let call = Call {
+            context,
+            work: Work::Program { program: command.program.clone(), reloaded: self.options.reload },
+        };
         // A program has no result.
         let (replies, _) = self.client.begin(call, streams)?;
         self.asked.push((Question::Run, replies));

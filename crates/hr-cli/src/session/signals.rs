@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::state::{Event, Exit};
+use crate::sys;
 
 /// Exit code of a shell for a process that a signal has ended, short of the signal's number.
 const SIGNALED: i32 = 128;
@@ -24,9 +25,10 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Hears them from now on, in every thread that is started later.
+    /// Hears them from now on, in every thread that is started later. What is ignored stays so: blocked, it would be
+    /// heard all the same.
     pub(super) fn hear() -> io::Result<Self> {
-        let heard = SigSet::from_iter(HEARD);
+        let heard: SigSet = HEARD.into_iter().filter(|signal| !sys::is_ignored(*signal)).collect();
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&heard), Some(&mut before))?;
         let heard = SignalFd::with_flags(&heard, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
@@ -83,7 +85,7 @@ fn die_by(signal: Signal) {
     }
     // It is the program's end that is told, and its core that was written.
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-    let _ = crate::sys::default_action(signal);
+    let _ = sys::default_action(signal);
     let _ = raise(signal);
     let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&SigSet::from_iter([signal])), None);
 }

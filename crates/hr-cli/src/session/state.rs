@@ -28,6 +28,8 @@ pub(super) enum Event {
     NotStarted(String),
     /// The program is over, and all that it has started.
     Ended(ExitStatus),
+    /// Nobody will ever read what the program prints: the other end of its pipe is closed.
+    Unread,
     /// Somebody wants an end: with the program's own clean-up, if there is time.
     Signal {
         /// SIGINT and SIGQUIT, which a terminal has sent to the program as well; SIGTERM and SIGHUP.
@@ -169,6 +171,11 @@ impl State {
             Event::Started => self.started(now),
             Event::NotStarted(message) => self.not_started(message),
             Event::Ended(status) => self.ended(status),
+            Event::Unread => {
+                // Once it ends by itself, as most programs then do, whoever waits for the pipeline is not kept waiting.
+                self.reload = false;
+                Vec::new()
+            }
             Event::Signal { signal, to_us_alone } => self.signal(signal, to_us_alone, now),
         }
     }
@@ -182,8 +189,10 @@ impl State {
     }
 
     fn changed(&mut self, changed: Changed) -> Vec<Action> {
-        if self.ending.is_some_and(|(signal, _)| signal == Signal::SIGINT) && self.program == Program::Running
-        {
+        let outlived = |(signal, since): (Signal, Instant)| {
+            signal == Signal::SIGINT && changed.at.is_some_and(|written| written > since)
+        };
+        if self.program == Program::Running && self.ending.is_some_and(outlived) {
             // It has outlived the interrupt, as a debugger does, and is being worked on.
             self.ending = None;
         }
@@ -269,8 +278,8 @@ impl State {
                 vec![Action::End(Exit::By(signal))]
             }
             Some(_) => vec![Action::End(Exit::Like(status))],
-            None if !self.reload => vec![Action::End(Exit::Like(status))],
             None if stopped => self.start(),
+            None if !self.reload => vec![Action::End(Exit::Like(status))],
             None => vec![Action::Say(Line::Ended(status))],
         }
     }

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Note, Reply, Request, RunId};
+use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Note, Notice, Reply, Request, RunId};
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
@@ -62,6 +62,8 @@ pub(crate) struct PendingRun {
     scan: u64,
     tries_left: u32,
     since: Instant,
+    /// What the run has told before it was known to have started.
+    notices: Vec<Notice>,
 }
 
 impl Supervisor {
@@ -130,7 +132,15 @@ impl Supervisor {
         let (call, descriptors) = (Arc::new(call), descriptors.into());
         let scan = self.refresh.scan_to_wait_for();
         let since = Instant::now();
-        self.pending.push(PendingRun { call, descriptors, answer, scan, tries_left: TRIES, since });
+        self.pending.push(PendingRun {
+            call,
+            descriptors,
+            answer,
+            scan,
+            tries_left: TRIES,
+            since,
+            notices: Vec::new(),
+        });
         self.start_pending();
     }
 
@@ -198,8 +208,11 @@ impl Supervisor {
     pub(super) fn below(&mut self, event: &TreeEvent) {
         match event {
             TreeEvent::RunStarted { run, pid } => {
-                if let Some(PendingRun { mut answer, .. }) = self.starting.remove(run) {
+                if let Some(PendingRun { mut answer, notices, .. }) = self.starting.remove(run) {
                     Answers::say(&mut answer, &Reply::Started { run: *run, pid: *pid }, Vec::new());
+                    for notice in notices {
+                        Answers::say(&mut answer, &Reply::Notice(notice), Vec::new());
+                    }
                     self.running.insert(*run, answer);
                     self.refill_at.get_or_insert(Instant::now() + REFILL_DELAY);
                 }
@@ -210,7 +223,12 @@ impl Supervisor {
                 self.refresh.keep_output(bytes);
                 self.reporter.printed(bytes);
             }
-            TreeEvent::Note(Note::Loaded { modules }) => self.refresh.learn(modules.clone()),
+            TreeEvent::Note(Note::Loaded { modules }) => {
+                self.refresh.learn(modules.clone());
+                let done = self.refresh.advance(&mut self.tree);
+                self.refreshed(done);
+            }
+            TreeEvent::Note(Note::Notice { run, notice }) => self.notice(*run, notice),
             TreeEvent::Died { snapshot, status }
                 if self.refresh.served(*snapshot) && self.closing.is_none() =>
             {
@@ -220,6 +238,15 @@ impl Supervisor {
         }
         let done = self.refresh.on_event(&mut self.tree, event);
         self.refreshed(done);
+    }
+
+    /// Passes on what a run tells.
+    fn notice(&mut self, run: RunId, notice: &Notice) {
+        if let Some(answer) = self.running.get_mut(&run) {
+            Answers::say(answer, &Reply::Notice(notice.clone()), Vec::new());
+        } else if let Some(pending) = self.starting.get_mut(&run) {
+            pending.notices.push(notice.clone());
+        }
     }
 
     fn run_failed(&mut self, run: RunId, message: &str) {

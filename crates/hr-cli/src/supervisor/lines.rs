@@ -103,7 +103,8 @@ fn write_all(all: Receiver<Words>, mut to: impl io::Write) {
     for words in all {
         let clear = cover(std::mem::take(&mut written_over));
         let _ = match words {
-            Words::Line(line) => writeln!(to, "{clear}{line}"),
+            // In one piece: programs write to the same terminal.
+            Words::Line(line) => to.write_all(format!("{clear}{line}\n").as_bytes()),
             Words::Transient(line) => {
                 written_over = line.chars().count();
                 write!(to, "{clear}{line}").and_then(|()| to.flush())

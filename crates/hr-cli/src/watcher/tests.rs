@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::settling::{QUIET, Settling};
+use super::settling::Settling;
 use super::*;
+
+/// How long a test waits for what must happen.
+const PLENTY: Duration = Duration::from_secs(30);
 
 /// A project of two modules, a package, a template and a `.gitignore`, listened to.
 struct Project {
@@ -93,11 +96,12 @@ impl Project {
     /// Waits until something has happened to `path`.
     fn wait_for(&mut self, path: &str) {
         let path = self.path(path);
-        loop {
-            assert!(self.wait(30_000_u16), "nothing happens to {}", path.display());
-            if self.take().paths.contains(&path) {
-                return;
-            }
+        let deadline = Instant::now() + PLENTY;
+        // A timer that ticks wakes without end.
+        while !self.take().paths.contains(&path) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "nothing happens to {}", path.display());
+            self.wait(PollTimeout::try_from(left).unwrap());
         }
     }
 }
@@ -163,6 +167,14 @@ fn globs_are_heard_unless_version_control_ignores_what_they_do_not_name() {
 }
 
 #[test]
+fn what_version_control_ignores_may_change() {
+    let mut project = Project::new();
+    assert_eq!(project.heard("echo > data/big.html; echo > x.db"), [""; 0]);
+    assert_eq!(project.heard("echo 'data/' > .gitignore; echo 2 > x.db"), [".gitignore", "x.db"]);
+    assert_eq!(project.heard("echo '*.html' > .gitignore; echo 2 > templates/index.html"), [".gitignore"]);
+}
+
+#[test]
 fn new_directories_are_searched() {
     let mut project = Project::new();
     let heard =
@@ -174,6 +186,31 @@ fn new_directories_are_searched() {
     assert_eq!(project.heard("echo 2 > package/a/b/c/module.py"), ["package/a/b/c/module.py"]);
     project.watch();
     assert_eq!(project.heard("echo > package/a/b/late.py"), ["package/a/b/late.py"], "it still counts");
+}
+
+#[test]
+fn who_makes_directories_without_end_is_not_followed_for_ever() {
+    for listening in [Listening::start(usize::MAX), Err(nix::errno::Errno::EMFILE)] {
+        let mut project = Project::heard_by(Watcher::limited(listening).unwrap());
+        // As if there were more after each time that it is looked.
+        project.watcher.rounds = 1;
+        project.shell("mkdir -p package/a/b; echo > package/a/b/module.py");
+        let mut happened = project.take();
+        while happened.paths.is_empty() && !happened.everything {
+            assert!(project.wait(PollTimeout::try_from(PLENTY).unwrap()));
+            happened = project.take();
+        }
+        assert!(happened.everything && project.watcher.behind.is_some());
+        // What is wanted may be said anew in between.
+        project.watch();
+        project.watcher.rounds = MOST_PLANS;
+        project.wait_for("package/a/b/module.py");
+        project.shell("echo 2 > package/a/b/module.py");
+        project.wait_for("package/a/b/module.py");
+        assert!(!project.take().everything && project.watcher.behind.is_none());
+        let polls = !project.watcher.polling.directories().is_empty();
+        assert_eq!(project.watcher.polling.interval().is_some(), polls, "the timer ends with its reason");
+    }
 }
 
 #[test]
@@ -249,43 +286,116 @@ fn nothing_is_missed_while_the_wanted_changes() {
     assert!(project.heard("echo 3 > app.py").is_empty());
 }
 
+impl Project {
+    /// Two branches with a thousand files each that differ, `two` three commits ahead of where they part, and `one` one.
+    fn of_two_branches() -> Self {
+        let mut project = Self::new();
+        project.shell(
+            "git init -q .; git config user.name n; git config user.email e@e; git checkout -q -b one
+             for i in $(seq 1000); do echo 0 > package/both$i.py; done; git add .; git commit -qm zero
+             git checkout -q -b two
+             for k in 0 1 2; do
+                 for i in $(seq $((k + 1)) 3 1000); do echo 2 > package/both$i.py; done; git add .; git commit -qm two$k
+             done
+             git checkout -q one; for i in $(seq 1000); do echo > package/one$i.py; done; git add .; git commit -qm one",
+        );
+        let names = (1..=1000).flat_map(|number| [format!("both{number}.py"), format!("one{number}.py")]);
+        let files: Vec<_> = names.map(|name| project.path("package").join(name)).collect();
+        project.wanted.files.extend(files);
+        project
+    }
+
+    /// What a development loop makes of what the script does, which ends with all files that are `of` a name holding `text`.
+    fn batches(&mut self, script: &str, of: &str, text: Option<&str>) -> Vec<Batch> {
+        let named =
+            |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_str().unwrap().starts_with(of));
+        let files: BTreeSet<_> = self.wanted.files.iter().filter(named).cloned().collect();
+        let root = self.wanted.root.clone();
+        let mut child = self.command(script).current_dir(root).spawn().unwrap();
+        let (mut settling, mut batches) = (Settling::default(), Vec::new());
+        while batches.is_empty() || settling.deadline().is_some() {
+            let timeout = settling.deadline().map_or(PLENTY, |deadline| {
+                // Poll counts in whole milliseconds.
+                deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1)
+            });
+            let woken = self.wait(PollTimeout::try_from(timeout).unwrap());
+            assert!(woken || settling.deadline().is_some(), "{script} is not heard");
+            let now = Instant::now();
+            let happened = self.take();
+            settling.hear(happened, now);
+            if let Some(batch) = settling.settled(now) {
+                let is_final = |file: &PathBuf| fs::read_to_string(file).ok().as_deref() == text;
+                assert!(files.iter().all(is_final), "the batch of {script} is of the final state");
+                batches.push(batch);
+            }
+        }
+        assert!(child.wait().unwrap().success());
+        assert!(batches[0].paths.is_superset(&files), "{script}");
+        batches
+    }
+}
+
 #[test]
-fn a_checkout_of_a_thousand_files_is_one_batch() {
-    let mut project = Project::new();
-    project.shell(
-        "git init -q .; git config user.name n; git config user.email e@e; git checkout -q -b one
-         for i in $(seq 1000); do echo 1 > package/m$i.py; done; git add .; git commit -qm one
-         git checkout -q -b two; for i in $(seq 1000); do echo 2 > package/m$i.py; done; git commit -qam two",
-    );
-    let files: BTreeSet<_> =
-        (1..=1000).map(|number| project.path(&format!("package/m{number}.py"))).collect();
-    project.wanted.files.extend(files.clone());
+fn what_version_control_does_to_a_thousand_files_is_one_batch() {
+    let mut project = Project::of_two_branches();
     project.watch();
     project.take();
-    let mut child = project.command("git checkout -q one").spawn().unwrap();
-    let (mut settling, mut batches) = (Settling::default(), Vec::new());
-    let until = |deadline: Instant| {
-        // Poll counts in whole milliseconds.
-        let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-        PollTimeout::try_from(left).unwrap()
+    let scripts = [
+        ("git checkout -q two", "one", None),
+        ("git checkout -q one", "one", Some("\n")),
+        ("git checkout -q two", "one", None),
+        ("git rebase -q one", "both", Some("2\n")),
+    ];
+    for (script, of, text) in scripts {
+        assert_eq!(project.batches(script, of, text).len(), 1, "{script}");
+    }
+    project.shell("for i in $(seq 1000); do echo 4 > package/both$i.py; done");
+    project.take();
+    for (script, text) in [("git stash -q", "2\n"), ("git stash pop -q", "4\n")] {
+        assert_eq!(project.batches(script, "both", Some(text)).len(), 1, "{script}");
+    }
+}
+
+#[test]
+fn a_checkout_in_a_linked_worktree_is_one_batch() {
+    let mut project = Project::of_two_branches();
+    project.shell("git worktree add -q --detach ../elsewhere/tree one");
+    let tree = project.path("../elsewhere/tree").canonicalize().unwrap();
+    let moved = |path: &PathBuf| tree.join(path.strip_prefix(&project.wanted.root).unwrap());
+    let wanted = Wanted {
+        files: project.wanted.files.iter().map(moved).collect(),
+        directories: project.wanted.directories.iter().map(moved).collect(),
+        root: tree.clone(),
+        ..Wanted::default()
     };
-    while batches.is_empty() || settling.deadline().is_some() {
-        let timeout = settling.deadline().map_or(PollTimeout::from(30_000_u16), until);
-        let woken = project.wait(timeout);
-        assert!(woken || settling.deadline().is_some(), "the checkout is not heard");
-        let happened = project.take();
-        settling.hear(happened, Instant::now());
-        if let Some(batch) = settling.settled(Instant::now()) {
-            let ended = files.iter().all(|file| fs::read_to_string(file).unwrap() == "1\n");
-            assert!(ended, "the batch is of the final state");
-            batches.push(batch);
-        }
+    project.wanted = wanted;
+    project.watch();
+    project.take();
+    assert_eq!(project.batches("git checkout -q two", "both", Some("2\n")).len(), 1);
+}
+
+#[test]
+fn a_rebase_is_one_operation_until_it_waits_for_the_user() {
+    let mut project = Project::new();
+    project.shell(
+        "git init -q .; git config user.name n; git config user.email e@e; mkfifo ../between ../go
+         git add .; git commit -qm zero; echo 2 > app.py; git commit -qam two; echo 3 > app.py; git commit -qam three",
+    );
+    project.watch();
+    let rebase = "git rebase -q --force-rebase -x 'echo > ../between; read go < ../go' HEAD~2";
+    let mut child = project.command(rebase).spawn().unwrap();
+    for _ in 0..2 {
+        fs::read(project.path("../between")).unwrap();
+        assert!(!project.path(".git/index.lock").exists());
+        assert!(project.take().operation, "between two commits");
+        fs::write(project.path("../go"), "go\n").unwrap();
     }
     assert!(child.wait().unwrap().success());
-    settling.hear(project.take(), Instant::now());
-    assert_eq!(settling.settled(Instant::now() + QUIET), None);
-    assert_eq!(batches.len(), 1);
-    assert!(batches[0].paths.is_superset(&files));
+    assert!(project.wait(PollTimeout::ZERO) && !project.take().operation, "its end wakes");
+    project.shell("GIT_SEQUENCE_EDITOR='sed -i 1s/pick/edit/' git rebase -q -i --force-rebase HEAD~2 2>&1");
+    assert!(project.path(".git/rebase-merge").exists());
+    assert!(!project.take().operation, "what the user does now counts at once");
+    project.shell("git rebase --quit");
 }
 
 #[test]
@@ -302,6 +412,47 @@ fn operations_of_linked_worktrees_are_seen() {
     assert!(project.wait(PollTimeout::ZERO) && project.take().operation);
     project.shell("rm ../.git/worktrees/tree/index.lock");
     assert!(project.wait(PollTimeout::ZERO) && !project.take().operation, "its end wakes");
+}
+
+/// Runs this very test again where everybody may mount. It does nothing where the kernel does not let users have that.
+fn where_mounts_are_allowed(test: &str, body: impl FnOnce()) {
+    const INSIDE: &str = "TEST_MAY_MOUNT";
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let namespace = || {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount"]).stdout(Stdio::null());
+        command
+    };
+    if namespace().arg("true").status().is_ok_and(|status| status.success()) {
+        let this = std::env::current_exe().unwrap();
+        let status = namespace().arg(this).args(["--exact", test]).env(INSIDE, "1").status().unwrap();
+        assert!(status.success());
+    }
+}
+
+#[test]
+fn mounts_are_noticed() {
+    where_mounts_are_allowed("watcher::tests::mounts_are_noticed", || {
+        let mut project = Project::new();
+        project.shell("mkdir ../elsewhere/package; echo 2 > ../elsewhere/package/models.py");
+        project.take();
+        assert!(!project.wait(PollTimeout::ZERO));
+        for script in ["mount --bind ../elsewhere/package package", "umount package"] {
+            project.shell(script);
+            assert!(project.wait(PollTimeout::ZERO), "{script} wakes");
+            let happened = project.take();
+            assert!(happened.everything && happened.paths.contains(&project.path("package/models.py")));
+            let after = project.take();
+            assert!(after.paths.is_empty() && !after.everything, "once");
+            assert!(!project.wait(PollTimeout::ZERO));
+            assert_eq!(project.heard("echo 3 > package/models.py"), ["package/models.py"], "{script}");
+        }
+        project.shell("mount --bind ../elsewhere/package/models.py views.py");
+        assert!(project.wait(PollTimeout::ZERO) && project.take().everything, "files are mounted over, too");
+        project.shell("umount views.py");
+    });
 }
 
 #[test]
@@ -334,15 +485,50 @@ fn what_cannot_be_listened_to_is_polled() {
         project.wait_for("package/new");
         project.shell("echo > package/new/module.py");
         project.wait_for("package/new/module.py");
+        project.shell("mkdir -p package/ready/made; echo > package/ready/made/module.py");
+        project.wait_for("package/ready/made/module.py");
+        project.shell("mkdir -p more-templates/e-mail; echo > more-templates/e-mail/a.html");
+        project.wait_for("more-templates/e-mail/a.html");
+        project.shell("echo changed > more-templates/e-mail/a.html");
+        project.wait_for("more-templates/e-mail/a.html");
         project.shell("rm -r package");
         project.wait_for("package/models.py");
     }
 }
 
 #[test]
+fn what_others_change_is_polled_wherever_paths_lead() {
+    let mut project = Project::new();
+    project.watcher.changed_elsewhere =
+        |path| path.components().any(|part| part.as_os_str() == "elsewhere").then_some("NFS");
+    assert_eq!(project.watch(), [], "nothing leads there");
+    let trouble = |directory: PathBuf| Trouble::NoEvents { directory, file_system: "NFS" };
+    let polled = |project: &Project| project.watcher.polling.directories();
+
+    let missing = project.path("../elsewhere/later/on");
+    project.wanted.directories.insert(missing.clone());
+    assert_eq!(project.watch(), [trouble(missing.clone())]);
+    assert_eq!(polled(&project), std::slice::from_ref(&missing));
+    project.wanted.directories.remove(&missing);
+
+    project.shell("echo > ../elsewhere/real.py; ln -s ../../elsewhere/real.py package/link.py");
+    project.wanted.files.insert(project.path("package/link.py"));
+    assert_eq!(project.watch(), [], "it was told");
+    assert_eq!(polled(&project), [project.path("package")]);
+    project.shell("ln -sf ../../elsewhere/later/missing.py package/link.py");
+    assert_eq!(project.watch(), []);
+    assert_eq!(polled(&project), [project.path("package")]);
+
+    project.shell("ln -s ../elsewhere/later linked");
+    project.wanted.files = [project.path("linked/module.py")].into();
+    assert_eq!(project.watch(), []);
+    assert_eq!(polled(&project), [project.path("linked")]);
+}
+
+#[test]
 fn a_watcher_without_troubles_has_no_timer() {
     let project = Project::new();
-    assert!(project.watcher.polled.is_empty());
-    assert_eq!(project.watcher.timer.get().unwrap(), None);
+    assert!(project.watcher.polling.directories().is_empty());
+    assert_eq!(project.watcher.polling.interval(), None);
     assert!(project.directory.path().exists());
 }

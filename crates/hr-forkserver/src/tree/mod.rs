@@ -85,11 +85,14 @@ impl SnapshotTree {
             }
             Source::Job(run) => self.exchange_job(run),
             Source::Output(number) => self.read_output(number),
-            Source::Notes => {
-                while let Some(note) = self.notes.as_ref().and_then(Notes::next) {
-                    self.events.push_back(TreeEvent::Note(note));
-                }
-            }
+            Source::Notes => self.take_notes(),
+        }
+    }
+
+    /// What runs have told.
+    fn take_notes(&mut self) {
+        while let Some(note) = self.notes.as_ref().and_then(Notes::next) {
+            self.events.push_back(TreeEvent::Note(note));
         }
     }
 

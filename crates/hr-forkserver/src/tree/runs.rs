@@ -211,6 +211,8 @@ impl SnapshotTree {
             return;
         }
         let status = run.ended.unwrap_or(ExitStatus::Lost);
+        // What it has told came before its end.
+        self.take_notes();
         self.events.push_back(TreeEvent::RunEnded { run: id, status });
         self.retire_if_unused(run.snapshot);
     }

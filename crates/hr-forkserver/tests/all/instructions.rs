@@ -6,7 +6,9 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::Command as Program;
 
-use hr_forkserver::protocol::{Call, ImportFailure, ImportOutcome, Loaded, Payload, Preparation, Work};
+use hr_forkserver::protocol::{
+    Call, ImportFailure, ImportOutcome, Loaded, Payload, Preparation, RunId, Work,
+};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 
 /// Makes this program an interpreter when it is in the environment.
@@ -102,7 +104,7 @@ impl Interpreter for Instructions {
     fn after_fork_in_child(&mut self) {}
     fn warm_up(&mut self) {}
 
-    fn run(&mut self, call: Call, _descriptors: RunDescriptors) -> i32 {
+    fn run(&mut self, _run: RunId, call: Call, _descriptors: RunDescriptors) -> i32 {
         let Work::Function(Payload::Inline { bytes, .. }) = call.work else { return 1 };
         self.instruct(&String::from_utf8(bytes).unwrap())
     }

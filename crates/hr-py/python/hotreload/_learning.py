@@ -34,9 +34,13 @@ class Learning:
         """Let the next template have what this run had to load itself, but for the project's own modules."""
         with contextlib.suppress(Exception):  # a program may do anything to `sys.modules`
             loaded = [name for name in self.new() if self._can_be_preloaded(name, sys.modules.get(name))]
-            if new := [name for name in loaded[:MOST] if name not in self._told]:
-                job.note_loaded(new)
-                self._told.update(new)
+            if untold := [name for name in loaded[:MOST] if name not in self._told]:
+                job.note_loaded(untold)
+                self._told.update(untold)
+
+    def is_first_party(self, file: str) -> bool:
+        """Whether a file is the project's own."""
+        return self._is_first_party(file)
 
     def _can_be_preloaded(self, name: object, module: ModuleType | None) -> bool:
         if not isinstance(name, str) or name.partition(".")[0] in _NOT_LEARNED:

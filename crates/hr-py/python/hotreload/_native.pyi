@@ -23,6 +23,7 @@ class AuditFilter:
 
     def __init__(self, events: list[str], listener: Callable[[str, tuple[Any, ...]], None]) -> None: ...
     def listen(self, listening: bool) -> None: ...
+    def redirect(self, events: list[str], listener: Callable[[str, tuple[Any, ...]], None]) -> None: ...
     def __call__(self, event: str, args: tuple[Any, ...]) -> None: ...
 
 class Job:
@@ -35,7 +36,8 @@ class Job:
     main_name: str | None
     main_file: str | None
     program: tuple[str, str, str | None] | None
-    """The program that this is: ``script`` and its path, ``module`` and its name, or ``function``, its module, its name."""
+    """The program: ``script`` and its path, ``module`` and its name, or ``function``, its module, and its name."""
+    reloaded: bool
     result: Results
 
     @staticmethod
@@ -53,6 +55,8 @@ class Job:
 
     def take_function(self) -> PayloadParts: ...
     def note_loaded(self, modules: list[str]) -> None: ...
+    def note_outside(self, files: list[str]) -> None: ...
+    def note_reloader_off(self, library: str) -> None: ...
 
 class Server:
     """Serves the supervisor behind ``descriptor`` once it is called, as an excepthook, and does not return.

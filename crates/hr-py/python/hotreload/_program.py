@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable
 from importlib.machinery import BuiltinImporter, SourceFileLoader, SourcelessFileLoader
 from importlib.util import MAGIC_NUMBER
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any, TypeAlias
 
 from hotreload import _native
 from hotreload._learning import Learning
+from hotreload._outside import Outside
+from hotreload._reloaders import switch_off
 
 Beginning: TypeAlias = int | tuple[str, Any, tuple[Any, ...]]
 """The exit code of a program that cannot be begun, or: ``file`` and its path, ``code`` and a code object, ``call``, a
@@ -26,6 +28,21 @@ function and its arguments."""
 
 CANNOT_OPEN = 2
 """Exit code of an interpreter that cannot read the file it is to execute."""
+
+IMPORTS_ARE_OVER = [
+    "_thread.start_joinable_thread",
+    "_thread.start_new_thread",
+    "builtins.breakpoint",
+    "builtins.input",
+    "os.exec",
+    "os.fork",
+    "os.posix_spawn",
+    "socket.bind",
+    "socket.connect",
+    "subprocess.Popen",
+    "time.sleep",
+]
+"""Audit events that tell of more than loading: of a program that serves or waits, its end may be long in coming."""
 
 _ENTRY_POINT = "import sys; from {module} import {name}; sys.exit({function}())"
 
@@ -39,13 +56,18 @@ _OPTIONS = sys.orig_argv[1 : sys.orig_argv.index("-c")] if "-c" in sys.orig_argv
 class Running:
     """A program, from its first line to its last."""
 
-    def __init__(self, job: _native.Job, learning: Learning) -> None:
+    def __init__(self, job: _native.Job, learning: Learning, outside: Outside) -> None:
         self._job = job
         self._learning = learning
+        self._outside = outside
+        self._loaded = 0
+        """How many modules there were when this was last told of."""
 
     def begin(self, kind: str, name: str, function: str | None) -> Beginning:
         """Get ready for the program that ``kind`` and ``name`` tell, as the interpreter would."""
         _install_main()
+        if self._job.reloaded:
+            switch_off(self._job.note_reloader_off)
         if kind == "module":
             sys.orig_argv[:] = [sys.executable, *_OPTIONS, "-m", name, *self._job.argv[1:]]
             return _module(name)
@@ -56,7 +78,19 @@ class Running:
 
     def executed(self) -> None:
         """It has reached its end; what it has left to `atexit` and to threads is still to come."""
+        self._tell()
+
+    def hear(self, _event: str, _args: tuple[Any, ...]) -> None:
+        """The program does what programs do once their imports are done."""
+        # Most have nothing new to tell, and some do it often.
+        if len(sys.modules) != self._loaded:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._loaded = len(sys.modules)
         self._learning.tell(self._job)
+        if self._job.reloaded:
+            self._outside.tell(self._job, self._learning)
 
     def own_modules(self) -> list[str]:
         """Names of the modules that this process shares with no template, in the order in which they were imported."""
@@ -69,7 +103,7 @@ def _install_main() -> None:
     if sys.version_info < (3, 14):
         main.__annotations__ = {}
     main.__dict__["__builtins__"] = builtins
-    main.__loader__ = BuiltinImporter  # type: ignore[assignment]
+    main.__loader__ = BuiltinImporter
     sys.modules["__main__"] = main
 
 
@@ -87,7 +121,7 @@ def _function(module: str, function: str) -> Beginning:
 
 
 def _file(name: str) -> Beginning:
-    path = os.path.join(os.getcwd(), name.removeprefix("./"))
+    path = os.path.join(os.getcwd(), name)
     if _is_searched(path):
         _search_first(path)
         return "call", _run_module_as_main(), ("__main__", False)
@@ -136,6 +170,10 @@ def _is_searched(path: str) -> bool:
 
 
 def _search_first(directory: str) -> None:
-    """Let ``sys.path`` begin with ``directory``. Who asked for this run had to know it, too, but cannot know as well."""
-    if not getattr(sys.flags, "safe_path", sys.flags.isolated) and sys.path[:1] != [directory]:
+    """Let ``sys.path`` begin with ``directory``, which who asked for this run may have spelled otherwise."""
+    if getattr(sys.flags, "safe_path", sys.flags.isolated):
+        return
+    if sys.path and os.path.normpath(sys.path[0]) == os.path.normpath(directory):
+        sys.path[0] = directory  # as the interpreter writes it
+    else:
         sys.path.insert(0, directory)

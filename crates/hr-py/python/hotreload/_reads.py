@@ -55,6 +55,11 @@ class FileReads:
         """Watch no longer."""
         self._filter.listen(False)
 
+    def hand_over(self, events: list[str], listener: Callable[[str, tuple[Any, ...]], None]) -> None:
+        """Let ``listener`` have ``events`` from now on, and nothing else: a second hook would cost as much."""
+        self._filter.redirect(events, listener)
+        self.record()
+
     def files(self) -> dict[str, Stamp | None]:
         """The files that were opened, or not found, and their state at that moment."""
         return {path: stamp for path, stamp in self._files.items() if path not in self._written}

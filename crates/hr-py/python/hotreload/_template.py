@@ -19,6 +19,7 @@ from hotreload import _bytecode, _native, _program, _run
 from hotreload._call import pickler
 from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
 from hotreload._learning import Learning
+from hotreload._outside import Outside
 from hotreload._reads import FileReads, ModuleLookups, Stamp
 
 if TYPE_CHECKING:
@@ -168,9 +169,10 @@ class Template:
         self._seeded = False
         self._told: set[str] = set()
         """Names of the modules that were loaded when this process, or what it was forked from, settled."""
+        self._outside = Outside()
         self._running: _program.Running | None = None
 
-    def begin(self) -> None:  # noqa: PLR6301 - a method of the interpreter
+    def begin(self) -> None:
         """The interpreter has left its last frame: undo what it was led here with."""
         sys.excepthook = sys.__excepthook__
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):
@@ -273,6 +275,7 @@ class Template:
         new = [name for name in list(sys.modules) if name not in self._told]
         self._told.update(new)
         modules = {file for name in new for file in _files_of(sys.modules.get(name))}
+        self._outside.loaded_by_template(modules)
         modules.update(broken)
         opened = dict.fromkeys(absent_files) | self._files.files()
         return Loaded(
@@ -317,7 +320,8 @@ class Template:
         if job.program is None:
             return _run.carry_out(job, self._effects, learning)
         _run.become(job, self._effects)
-        self._running = _program.Running(job, learning)
+        self._running = _program.Running(job, learning, self._outside)
+        self._files.hand_over(_program.IMPORTS_ARE_OVER, self._running.hear)
         return self._running.begin(*job.program)
 
     def executed(self) -> None:
@@ -365,7 +369,7 @@ def _qualified(kind: type[BaseException]) -> str:
 
 
 class _Paused(BaseException):
-    """Raised to leave all frames of Python. What is forked from a process without frames has none of ours below its own."""
+    """Raised to leave all frames of Python, so that what is forked has none of ours below its own."""
 
 
 def main(at_startup: frozenset[str]) -> NoReturn:

@@ -17,7 +17,7 @@ from pathlib import Path
 MARK = "HOTRELOAD_TEST_MARK"
 """Environment variable that every process of a test inherits."""
 
-LIMIT = 60.0
+LIMIT = 20.0
 """Seconds. A bound against hanging, far above what anything here takes."""
 
 SOON = 10.0
@@ -57,6 +57,7 @@ class Process:
 
     pid: int
     parent: int
+    group: int
     state: str
     command: str
 
@@ -66,8 +67,8 @@ def process(pid: int) -> Process | None:
     with suppress(OSError):
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
         command, _, rest = stat[stat.index("(") + 1 :].rpartition(")")
-        state, parent, *_ = rest.split()
-        return Process(pid, int(parent), state, command)
+        state, parent, group, *_ = rest.split()
+        return Process(pid, int(parent), int(group), state, command)
     return None
 
 
@@ -86,6 +87,11 @@ def all_processes() -> list[Process]:
 def children(pid: int) -> set[int]:
     """The process ids of a process's children that have not ended."""
     return {entry.pid for entry in all_processes() if entry.parent == pid and entry.state != "Z"}
+
+
+def group_sleeps(group: int) -> bool:
+    """Whether every process of a group waits for something."""
+    return all(entry.state in "SZ" for entry in all_processes() if entry.group == group)
 
 
 def wait_for_children(pid: int, number: int) -> set[int]:

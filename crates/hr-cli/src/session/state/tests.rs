@@ -191,3 +191,42 @@ fn whoever_ends_the_session_ends_the_program_first() {
     session.on(Event::Ended(ExitStatus::Exited(0)));
     assert_eq!(session.signal(Signal::SIGINT), [Action::End(Exit::By(Signal::SIGINT))], "nothing runs");
 }
+
+#[test]
+fn a_program_whose_output_nobody_reads_any_more_is_not_waited_with() {
+    let mut session = Session::running();
+    assert_eq!(session.on(Event::Unread), []);
+    let status = ExitStatus::Exited(1);
+    assert_eq!(session.on(Event::Ended(status)), [Action::End(Exit::Like(status))]);
+}
+
+#[test]
+fn a_program_whose_output_nobody_reads_is_restarted_while_it_runs() {
+    let mut session = Session::running();
+    assert_eq!(session.on(Event::Unread), []);
+    assert_eq!(session.saved("a.py"), [Action::Update]);
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
+    assert_eq!(session.on(Event::Ended(ExitStatus::Signaled(15))), [Action::Start]);
+}
+
+#[test]
+fn what_was_saved_before_an_interrupt_does_not_hold_the_end_up() {
+    let mut session = Session::running();
+    let saved = session.now;
+    session.now += Duration::from_millis(3);
+    assert_eq!(session.signal(Signal::SIGINT), []);
+    let files = ["a.py".into()].into();
+    assert_eq!(session.on(Event::Changed(Changed { files, decisive: false, at: Some(saved) })), []);
+    let status = ExitStatus::Signaled(2);
+    assert_eq!(session.on(Event::Ended(status)), [Action::End(Exit::Like(status))]);
+}
+
+#[test]
+fn what_is_saved_after_an_interrupt_restarts_a_debugger() {
+    let mut session = Session::running();
+    assert_eq!(session.signal(Signal::SIGINT), []);
+    session.now += Duration::from_secs(1);
+    assert_eq!(session.saved("a.py"), [Action::Update]);
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
+    assert_eq!(session.on(Event::Ended(ExitStatus::Signaled(15))), [Action::Start]);
+}
