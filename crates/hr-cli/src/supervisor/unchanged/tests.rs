@@ -194,7 +194,7 @@ impl World {
             interpreter,
             scanner,
             last,
-            requested: None,
+            requested: Vec::new(),
             made: None,
             found: String::new(),
             is_quiet: true,
