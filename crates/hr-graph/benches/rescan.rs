@@ -21,11 +21,9 @@ fn generate(root: &Path, modules: usize) {
         if number % 30 == 0 {
             fs::write(package.join("__init__.py"), "").unwrap();
         }
-        let imports: String = (1..11)
-            .flat_map(|step| {
-                ["import ".to_owned(), name((number * 31 + step * step * 7) % modules), "\n".to_owned()]
-            })
-            .collect();
+        let imported = (1..11).map(|step| name((number * 31 + step * step * 7) % modules));
+        let imports: String =
+            imported.flat_map(|name| ["import ".to_owned(), name, "\n".to_owned()]).collect();
         let body = "def function(argument):\n    return argument + 1\n\n\n".repeat(40);
         let source = format!("import os\nimport library{}\n{imports}\n{body}", number % 50);
         fs::write(package.join(format!("module{number}.py")), source).unwrap();
@@ -90,7 +88,8 @@ fn measure(criterion: &mut Criterion, name: &str, root: &Path, edited: &Path) {
     });
     group.bench_function("rescan after another import", |bencher| {
         bencher.iter(|| {
-            let line = if edit("") % 2 == 0 { "import sys\n" } else { "import json\n" };
+            // Two edits are made each time.
+            let line = if edit("") % 4 < 2 { "import sys\n" } else { "import json\n" };
             edit(line);
             scanner.rescan(&suspects)
         });

@@ -1,6 +1,6 @@
 //! Scanning again after edits, told which files they were.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -150,7 +150,7 @@ fn edit() -> impl Strategy<Value = Edit> {
 }
 
 fn source(lines: &[Index]) -> String {
-    lines.iter().flat_map(|line| [*line.get::<&str>(&LINES), "\n"]).collect()
+    lines.iter().flat_map(|line| [line.get::<&str>(&LINES), "\n"]).collect()
 }
 
 impl Edit {
@@ -245,8 +245,9 @@ fn file_seen(path: &Path) -> String {
 
 fn directory_seen(path: &Path) -> String {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
-    let seen = entries.map(|entry| (entry.file_name(), format!("{:?}", entry.file_type().unwrap())));
-    format!("{:?}", seen.collect::<BTreeMap<_, _>>())
+    let seen =
+        entries.map(|entry| format!("{} {:?}", entry.file_name().display(), entry.file_type().unwrap()));
+    format!("{:?}", seen.collect::<BTreeSet<_>>())
 }
 
 /// All that a graph says.
