@@ -145,27 +145,3 @@ def test_what_does_not_end_is_killed_with_all_it_has_started(
     hr.wait_for("child ")
     assert hr.end(signal.SIGTERM) == -signal.SIGTERM
     assert address.is_free()
-
-
-def test_hr_that_is_killed_takes_the_program_with_it(
-    user: User, develop: Callable[..., Development], address: Address
-) -> None:
-    """That nothing is left is checked after every test."""
-    user.place.write({"app.py": STUBBORN.format(version=1)})
-    hr = develop("app.py", address.host, str(address.port))
-    hr.wait_for("version 1")
-    hr.wait_for("child ")
-    assert hr.end(signal.SIGKILL) == -signal.SIGKILL
-
-
-def test_a_second_interrupt_ends_at_once(user: User, develop: Callable[..., Development]) -> None:
-    program = "import os\nimport signal\n\nsignal.signal(signal.SIGINT, lambda *_: os.write(1, b'not yet\\n'))\n"
-    program += "print('running', flush=True)\nwhile True:\n    signal.pause()\n"
-    user.place.write({"app.py": program, "other.py": ""})
-    hr = develop("-v", "app.py", terminal=True)
-    hr.wait_for("running")
-    wait_until_heard(hr)
-    hr.interrupt()
-    hr.wait_for("not yet")
-    hr.interrupt()
-    assert hr.wait() == -signal.SIGINT
