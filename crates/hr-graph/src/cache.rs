@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::interpreter::Interpreter;
@@ -58,35 +58,28 @@ impl Cache {
         shards.into_iter().flatten().collect()
     }
 
-    /// Stores what differs from `before`. Entries of files that this scan did not touch stay as long as the files do.
-    pub(crate) fn store(&self, before: &Known, now: &Known) {
-        let is_new = |(path, scanned): &(&OsString, &Arc<Scanned>)| {
-            !before.get(*path).is_some_and(|known| Arc::ptr_eq(known, scanned))
-        };
-        let mut changed: Vec<u64> = now.iter().filter(is_new).map(|(path, _)| shard_of(path)).collect();
-        changed.sort_unstable();
-        changed.dedup();
+    /// Stores what is known of the files `now`, as far as it lies in `changed` shards. What was known of `others` stays as
+    /// long as the files do.
+    pub(crate) fn store(&self, changed: &FxHashSet<u64>, now: &Known, others: &Known) {
         if changed.is_empty() || std::fs::create_dir_all(&self.directory).is_err() {
             return;
         }
         let mut entries: HashMap<u64, Vec<(&OsString, &Arc<Scanned>)>> = HashMap::new();
         for entry in now {
-            entries.entry(shard_of(entry.0)).or_default().push(entry);
-        }
-        for entry in before {
             let shard = shard_of(entry.0);
-            if changed.binary_search(&shard).is_ok()
-                && !now.contains_key(entry.0)
-                && Path::new(entry.0).exists()
-            {
+            if changed.contains(&shard) {
                 entries.entry(shard).or_default().push(entry);
             }
         }
-        changed.into_par_iter().for_each(|shard| {
-            if let Some(entries) = entries.get(&shard) {
-                // A cache that cannot be written is a slower start, nothing else.
-                let _ = self.store_shard(shard, entries);
+        for entry in others {
+            let shard = shard_of(entry.0);
+            if changed.contains(&shard) && !now.contains_key(entry.0) && Path::new(entry.0).exists() {
+                entries.entry(shard).or_default().push(entry);
             }
+        }
+        entries.into_par_iter().for_each(|(shard, entries)| {
+            // A cache that cannot be written is a slower start, nothing else.
+            let _ = self.store_shard(shard, &entries);
         });
     }
 
@@ -141,6 +134,7 @@ fn payload(bytes: &[u8]) -> Option<&[u8]> {
     is_sound.then_some(payload)
 }
 
-fn shard_of(path: &OsStr) -> u64 {
+/// Which part of the cache holds what is known of a file.
+pub(crate) fn shard_of(path: &OsStr) -> u64 {
     xxh3_64(path.as_encoded_bytes()) % SHARDS
 }

@@ -72,13 +72,19 @@ impl Found {
 /// Index of a module in the finder.
 pub(crate) type FoundId = u32;
 
+/// What directories offer, by their paths.
+pub(crate) type Listings = FxHashMap<OsString, Arc<Listing>>;
+
 /// See the module's documentation.
 pub(crate) struct Finder<'a> {
     interpreter: &'a Interpreter,
     project: &'a Project,
     search_path: Vec<PathBuf>,
     has_stdlib: bool,
-    listings: FxHashMap<OsString, Arc<Listing>>,
+    /// Of the directories that were asked for.
+    listings: Listings,
+    /// Of others, as they were read for an earlier scan and still are.
+    kept: Listings,
     found: Vec<Found>,
     /// Dotted names that were followed already.
     looked_up: FxHashMap<Box<str>, Lookup>,
@@ -100,7 +106,8 @@ pub(crate) struct Lookup {
 }
 
 impl<'a> Finder<'a> {
-    pub(crate) fn new(project: &'a Project, interpreter: &'a Interpreter) -> Self {
+    /// A finder that reads no directory of which it is told what it offers.
+    pub(crate) fn new(project: &'a Project, interpreter: &'a Interpreter, kept: Listings) -> Self {
         let search_path = project.search_path(interpreter);
         let has_stdlib = search_path.iter().any(|directory| Interpreter::is_stdlib_directory(directory));
         Self {
@@ -108,7 +115,8 @@ impl<'a> Finder<'a> {
             project,
             search_path,
             has_stdlib,
-            listings: FxHashMap::default(),
+            listings: Listings::default(),
+            kept,
             found: Vec::new(),
             looked_up: FxHashMap::default(),
             top_level: Children::default(),
@@ -116,22 +124,25 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Takes over what is known of directories already.
-    pub(crate) fn add_listings(&mut self, listings: Vec<(PathBuf, Listing)>) {
-        self.listings.extend(
-            listings.into_iter().map(|(directory, listing)| (directory.into_os_string(), Arc::new(listing))),
-        );
+    /// Takes over what is known of directories already, as if they had been asked for.
+    pub(crate) fn add_listings(&mut self, listings: &[(OsString, Arc<Listing>)]) {
+        self.listings.extend(listings.iter().cloned());
     }
 
     /// The directories that were read or searched, and the links in them.
-    pub(crate) fn consulted(self) -> Consulted {
+    pub(crate) fn consulted(&self) -> Consulted {
         let mut consulted = Consulted::default();
         for (directory, listing) in &self.listings {
             consulted.files.extend(listing.links().iter().map(|link| Path::new(directory).join(link)));
         }
-        consulted.directories.extend(self.listings.into_keys().map(PathBuf::from));
-        consulted.directories.extend(self.search_path);
+        consulted.directories.extend(self.listings.keys().map(PathBuf::from));
+        consulted.directories.extend(self.search_path.iter().cloned());
         consulted
+    }
+
+    /// What the directories offer that were asked for.
+    pub(crate) fn into_listings(self) -> Listings {
+        self.listings
     }
 
     /// How many modules were found so far: one more than the highest number.
@@ -320,7 +331,8 @@ impl<'a> Finder<'a> {
         if let Some(listing) = self.listings.get(directory.as_os_str()) {
             return Arc::clone(listing);
         }
-        let listing = Arc::new(Listing::read(directory, self.interpreter.version));
+        let kept = self.kept.remove(directory.as_os_str());
+        let listing = kept.unwrap_or_else(|| Arc::new(Listing::read(directory, self.interpreter.version)));
         self.listings.insert(directory.as_os_str().to_owned(), Arc::clone(&listing));
         listing
     }

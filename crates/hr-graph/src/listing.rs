@@ -5,6 +5,7 @@ use std::fs::FileType;
 use std::path::Path;
 
 use rustc_hash::FxHashMap;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// What a directory offers under one name.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -30,33 +31,70 @@ pub(crate) struct Listing {
     offers: FxHashMap<Box<str>, Offer>,
     /// Names of symbolic links: what they offer is decided elsewhere.
     links: Vec<OsString>,
+    /// The sum of a hash of each entry that can matter to a scan, so that their order does not.
+    entries: u128,
 }
+
+/// Names of entries that matter to a scan, though they are no modules.
+const DECIDING: [&str; 5] = [".gitignore", "pyvenv.cfg", "conda-meta", "bin", "pyproject.toml"];
 
 impl Listing {
     /// Reads a directory. One that cannot be read offers nothing: Python could not import from it either.
     pub(crate) fn read(directory: &Path, version: (u8, u8)) -> Self {
         let mut listing = Self::default();
         for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-            let Ok(mut kind) = entry.file_type() else { continue };
-            if kind.is_symlink() {
-                listing.add_link(entry.file_name());
-                let Ok(metadata) = std::fs::metadata(entry.path()) else { continue };
-                kind = metadata.file_type();
-            }
-            listing.add(&entry.file_name(), kind, version);
+            let Ok(kind) = entry.file_type() else { continue };
+            listing.add(directory, &entry.file_name(), kind, version);
         }
         listing
     }
 
-    pub(crate) fn add_link(&mut self, name: OsString) {
-        self.links.push(name);
+    /// Whether a directory that was read at two times had the same entries, as far as they can matter to a scan.
+    pub(crate) fn has_entries_of(&self, other: &Self) -> bool {
+        self.entries == other.entries
     }
 
     pub(crate) fn links(&self) -> &[OsString] {
         &self.links
     }
 
-    pub(crate) fn add(&mut self, name: &OsString, kind: FileType, version: (u8, u8)) {
+    /// Takes in an entry of `directory`. Returns what it is in the end: `None` for a link that leads nowhere.
+    pub(crate) fn add(
+        &mut self,
+        directory: &Path,
+        name: &OsString,
+        kind: FileType,
+        version: (u8, u8),
+    ) -> Option<FileType> {
+        let is_link = kind.is_symlink();
+        let kind = if is_link {
+            self.links.push(name.clone());
+            std::fs::metadata(directory.join(name)).ok().map(|metadata| metadata.file_type())
+        } else {
+            Some(kind)
+        };
+        self.note(name, is_link, kind, version);
+        if let Some(kind) = kind {
+            self.offer_as(name, kind, version);
+        }
+        kind
+    }
+
+    fn note(&mut self, name: &OsString, is_link: bool, kind: Option<FileType>, version: (u8, u8)) {
+        let is_directory = kind.is_some_and(|kind| kind.is_dir());
+        let matters = is_link
+            || is_directory
+            || name
+                .to_str()
+                .is_some_and(|name| DECIDING.contains(&name) || module_file(name, version).is_some());
+        if matters {
+            let traits = [is_link, kind.is_some(), is_directory, kind.is_some_and(|kind| kind.is_file())];
+            let seed = traits.into_iter().fold(0, |bits, bit| bits << 1 | u64::from(bit));
+            self.entries = self.entries.wrapping_add(xxh3_128_with_seed(name.as_encoded_bytes(), seed));
+        }
+    }
+
+    fn offer_as(&mut self, name: &OsString, kind: FileType, version: (u8, u8)) {
         let Some(name) = name.to_str() else { return };
         let (stem, what) = if kind.is_dir() {
             (name, Offer::DIRECTORY)

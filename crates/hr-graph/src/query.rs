@@ -190,7 +190,7 @@ impl ProjectGraph {
             .filter(|component| component.len() > 1)
             .map(|component| {
                 let mut modules: Vec<&Module> =
-                    component.into_iter().map(|index| &self.graph[eager[index]]).collect();
+                    component.into_iter().map(|index| &*self.graph[eager[index]]).collect();
                 modules.sort_by(|one, other| one.name.cmp(&other.name));
                 modules
             })
@@ -222,7 +222,7 @@ impl ProjectGraph {
             }
             seen.extend(reached);
         }
-        let mut modules: Vec<&Module> = seen.into_iter().map(|index| &self.graph[index]).collect();
+        let mut modules: Vec<&Module> = seen.into_iter().map(|index| &*self.graph[index]).collect();
         modules.sort_by(|one, other| one.name.cmp(&other.name));
         Some(modules)
     }

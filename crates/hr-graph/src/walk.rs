@@ -19,6 +19,8 @@ pub(crate) struct Walked {
     pub(crate) listings: Vec<(PathBuf, Listing)>,
     /// Every `.gitignore` that was read.
     pub(crate) rules: Vec<PathBuf>,
+    /// Every directory that was left out for being a virtual environment.
+    pub(crate) environments: Vec<PathBuf>,
 }
 
 /// Walks a directory. Symlinks to directories are followed as long as they stay below `boundary`; loops end.
@@ -66,7 +68,7 @@ impl Walk {
         let has = |name: &str| entries.iter().any(|(entry, _)| entry == name);
         // Virtual environments are recognised as `is_environment` does it, without asking the file system again.
         if !is_top && (has("pyvenv.cfg") || (has("conda-meta") && has("bin"))) {
-            return Walked::default();
+            return Walked { environments: vec![directory.to_owned()], ..Walked::default() };
         }
         let own_rules = has(".gitignore");
         let rules = (own_rules && self.honours_gitignore).then(|| {
@@ -79,14 +81,9 @@ impl Walk {
         let mut listing = Listing::default();
         let mut below = Vec::new();
         for (name, kind) in entries {
-            let Ok(mut kind) = kind else { continue };
+            let Ok(kind) = kind else { continue };
             let is_link = kind.is_symlink();
-            if is_link {
-                listing.add_link(name.clone());
-                let Ok(metadata) = std::fs::metadata(directory.join(&name)) else { continue };
-                kind = metadata.file_type();
-            }
-            listing.add(&name, kind, self.version);
+            let Some(kind) = listing.add(directory, &name, kind, self.version) else { continue };
             if !name.to_str().is_some_and(|name| self.is_candidate(name, kind)) {
                 continue;
             }
@@ -109,6 +106,7 @@ impl Walk {
             walked.files.append(&mut part.files);
             walked.listings.append(&mut part.listings);
             walked.rules.append(&mut part.rules);
+            walked.environments.append(&mut part.environments);
         }
         walked
     }

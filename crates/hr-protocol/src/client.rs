@@ -128,6 +128,9 @@ pub struct Open {
     pub import_limit: Option<Duration>,
     /// How many runs to fork ahead of time. The project's settings decide if the client does not.
     pub spares: Option<u32>,
+    /// Whether what runs have had to load is added to the template as soon as they tell, while nobody waits, rather than
+    /// with the next update. Programs that are kept up to date run long, and who saves a file waits.
+    pub learn_at_once: bool,
     /// Whether imports are measured one by one, for [`Request::Profile`]. It makes them slower.
     pub profile: bool,
 }
@@ -150,6 +153,7 @@ impl Open {
             preload: Vec::new(),
             import_limit: None,
             spares: Some(0),
+            learn_at_once: false,
             profile: false,
         }
     }

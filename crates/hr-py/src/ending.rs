@@ -9,19 +9,22 @@ use crate::sys;
 /// Exit code of an interpreter that could not write out its last output.
 const FLUSH_FAILED: i32 = 120;
 
-/// Waits for threads, calls what is registered for the end, lets go of `own_modules`, and writes out what is buffered.
-/// Returns the exit code, or does not return if the process is to be killed by SIGINT.
-pub(crate) fn finish(py: Python<'_>, end: End, own_modules: impl FnOnce() -> Vec<String>) -> i32 {
+/// Waits for threads, calls what is registered for the end, lets go of `own_modules` if that is wanted, and writes out what
+/// is buffered. Returns the exit code, or does not return if the process is to be killed by SIGINT.
+pub(crate) fn finish(py: Python<'_>, end: End, own_modules: Option<impl FnOnce() -> Vec<String>>) -> i32 {
     join_threads(py);
     if let Ok(atexit) = py.import("atexit")
         && let Err(error) = atexit.call_method0("_run_exitfuncs")
     {
         error.write_unraisable(py, Some(&atexit));
     }
-    let flushed = flush_standard_streams(py, true);
-    // What goes wrong here would be said by nobody anywhere.
-    let _ = tear_down(py, own_modules);
-    let flushed = flush_standard_streams(py, flushed) && flushed;
+    let mut flushed = flush_standard_streams(py, true);
+    if let Some(own_modules) = own_modules {
+        // What goes wrong here would be said by nobody anywhere.
+        let _ = tear_down(py, own_modules);
+        let telling = flushed;
+        flushed &= flush_standard_streams(py, telling);
+    }
     sys::flush_c_streams();
     if end.interrupted {
         // Whoever waits for the program is to see that it was interrupted, and may end as well.
@@ -34,7 +37,7 @@ fn join_threads(py: Python<'_>) {
     let modules = py.import("sys").and_then(|sys| sys.getattr("modules"));
     let Ok(threading) = modules.and_then(|modules| modules.get_item("threading")) else { return };
     if let Err(error) = threading.call_method0("_shutdown") {
-        error.write_unraisable(py, Some(&threading));
+        sys::write_unraisable(py, error, c"Exception ignored on threading shutdown", &threading);
     }
 }
 
@@ -130,7 +133,7 @@ fn flush_standard_streams(py: Python<'_>, telling: bool) -> bool {
         if let Err(error) = stream.call_method0("flush") {
             flushed = false;
             if name == "stdout" && telling {
-                error.write_unraisable(py, Some(&stream));
+                sys::write_unraisable(py, error, c"Exception ignored on flushing sys.stdout", &stream);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! CPython as the fork server's interpreter.
 
-use hr_forkserver::protocol::{Call, Effect, ImportFailure, ImportOutcome, Loaded, Preparation, RunId};
+use hr_forkserver::protocol::{Call, Effect, ImportFailure, ImportOutcome, Loaded, Preparation, RunId, Work};
 use hr_forkserver::{Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -144,6 +144,8 @@ impl Interpreter for CPython {
     }
 
     fn run(&mut self, run: RunId, call: Call, descriptors: RunDescriptors) -> i32 {
+        // What a function leaves open is lost, as with a child of `multiprocessing`; tearing down costs time.
+        let is_program = matches!(call.work, Work::Program { .. });
         Python::attach(|py| {
             let end = self.carry_out(py, run, call, descriptors).unwrap_or_else(|error: PyErr| {
                 error.print(py);
@@ -153,7 +155,7 @@ impl Interpreter for CPython {
                 let names = self.template.call_method0(py, "own_modules")?;
                 names.extract::<Vec<String>>(py)
             };
-            ending::finish(py, end, || own_modules().unwrap_or_default())
+            ending::finish(py, end, is_program.then_some(|| own_modules().unwrap_or_default()))
         })
     }
 }

@@ -148,3 +148,18 @@ pub(crate) fn die_of_interrupt() {
         libc::kill(libc::getpid(), libc::SIGINT);
     }
 }
+
+/// Reports an exception that nobody can catch, in the words of the interpreter: from 3.13 on those of `message`, before
+/// that a mention of `object`.
+pub(crate) fn write_unraisable(py: Python<'_>, error: PyErr, message: &CStr, object: &Bound<'_, PyAny>) {
+    type FormatUnraisable = unsafe extern "C" fn(*const c_char, ...);
+    // SAFETY: the name ends with a null byte, and what is found under it lives as long as the interpreter.
+    let format = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"PyErr_FormatUnraisable".as_ptr()) };
+    if format.is_null() {
+        return error.write_unraisable(py, Some(object));
+    }
+    error.restore(py);
+    // SAFETY: `PyErr_FormatUnraisable` of CPython 3.13 and later has this type; the message asks for no arguments, and an
+    // exception is set.
+    unsafe { std::mem::transmute::<*mut libc::c_void, FormatUnraisable>(format)(message.as_ptr()) };
+}

@@ -26,6 +26,9 @@ from tools import TOOLS
 WARM_UP = 1
 """Edits of each constant that are not counted."""
 
+PATIENCE = 3
+"""Changes that a tool may miss before it is left out."""
+
 IDLE = 10.0
 """Seconds for which nothing is asked of anybody."""
 
@@ -57,6 +60,10 @@ def main() -> None:
             for constant in constants:
                 for server in order.sample(servers, len(servers)):
                     measure(server, constant, number)
+                    if server.missed == PATIENCE:
+                        tell("trouble", tool=server.name, text=f"left out after {PATIENCE} changes it never answered")
+                        server.remove()
+                        servers.remove(server)
         look(servers)
         for server in servers:
             server.remove()

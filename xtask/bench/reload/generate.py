@@ -1,8 +1,9 @@
 """Writes a project of 300 modules that look like those of a grown web application. The same every time.
 
 Usage: generate.py FOLDER. The package is called ``shop``: twelve areas, each a package of 24 modules of some 230 lines.
-A module imports from modules of its own and of earlier areas; the first area is imported as a whole before anything
-else. Every module is reached from ``shop.main``, whose application answers what three constants are.
+A module imports from its like in the area below and from the two areas at the bottom, the first of which is imported
+as a whole before anything else. Every module is reached from ``shop.main``, whose application answers what three
+constants are.
 """
 
 import random
@@ -56,8 +57,14 @@ VERBS = ("sum", "check", "weigh", "plan", "compare", "settle", "convert")
 CHOSEN = 8
 """Fields of one thing."""
 
-IMPORTED = 4
+IMPORTED = 3
 """Modules of the project that a module imports from, beside the one everything imports."""
+
+FOUNDATION = 6
+"""Modules of the first area that import nothing of the project."""
+
+SHARED = 2
+"""Areas, from the bottom, that modules of all others import from."""
 
 SEED = 300
 
@@ -125,19 +132,15 @@ def _module(level: int, thing: str, numbers: random.Random) -> str:
 
 
 def _related(level: int, thing: str, numbers: random.Random) -> list[tuple[str, str]]:
-    """The modules to import from, as area and thing. Those of a cycle are never among them."""
-    position = THINGS.index(thing)
+    """The modules to import from, as area and thing."""
+    foundation = THINGS[:FOUNDATION]
     if level == 0:
-        return [(AREAS[0], other) for other in numbers.sample(THINGS[:position], min(position, IMPORTED))]
-    found = {(AREAS[0], THINGS[-1]), (AREAS[level - 1], thing)}
-    while len(found) < IMPORTED + 1:
-        nearby = numbers.random() < 1 / 2 and position > 0
-        found.add((AREAS[level], THINGS[numbers.randrange(position)]) if nearby else _earlier(level, numbers))
-    return sorted(found)
-
-
-def _earlier(level: int, numbers: random.Random) -> tuple[str, str]:
-    return AREAS[numbers.randrange(level)], numbers.choice(THINGS)
+        return [(AREAS[0], other) for other in numbers.sample(foundation, IMPORTED)] if thing not in foundation else []
+    related = {(AREAS[0], THINGS[-1]), (AREAS[level - 1], thing)}
+    shared = AREAS[: min(level, SHARED)]
+    while len(related) < IMPORTED + 1:
+        related.add((numbers.choice(shared), numbers.choice(THINGS)))
+    return sorted(related)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tools import Tool
 START_LIMIT = 90.0
 """Seconds in which a server must give its first answer."""
 
-CHANGE_LIMIT = 30.0
+CHANGE_LIMIT = 20.0
 """Seconds in which a change must be answered."""
 
 END_LIMIT = 10.0

@@ -197,6 +197,7 @@ impl<'a> Session<'a> {
         let open = Open {
             programs: options.command.modules.clone(),
             spares: None,
+            learn_at_once: true,
             ..Open::new(options.command.target.clone(), interpreter)
         };
         let listening = match options.listening() {

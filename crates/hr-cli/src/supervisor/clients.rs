@@ -223,7 +223,11 @@ impl Supervisor {
                 self.refresh.keep_output(bytes);
                 self.reporter.printed(bytes);
             }
-            TreeEvent::Note(Note::Loaded { modules }) => self.refresh.learn(modules.clone()),
+            TreeEvent::Note(Note::Loaded { modules }) => {
+                self.refresh.learn(modules.clone());
+                let done = self.refresh.advance(&mut self.tree);
+                self.refreshed(done);
+            }
             TreeEvent::Note(Note::Notice { run, notice }) => self.notice(*run, notice),
             TreeEvent::Died { snapshot, status }
                 if self.refresh.served(*snapshot) && self.closing.is_none() =>

@@ -59,6 +59,14 @@ impl Opened {
 
     /// Takes in a scan.
     pub(crate) fn scanned(&mut self, scan: Scan) {
+        self.scan = scan;
+        self.plan();
+        self.look_around(&self.open.interpreter.clone());
+    }
+
+    /// Puts together what is wanted now.
+    fn plan(&mut self) {
+        let scan = &self.scan;
         let of_programs = self.open.programs.iter().map(|name| (name, AskedBy::Programs));
         let of_user = self.open.preload.iter().map(|name| (name, AskedBy::User));
         let of_runs = self.memory.learned().iter().map(|name| (name, AskedBy::Runs));
@@ -68,8 +76,6 @@ impl Opened {
             .map(|(name, asked_by)| Wanted { module: name.clone(), asked_by, written: usize::MAX })
             .collect();
         self.wanted = scan.modules.iter().cloned().chain(more).collect();
-        self.scan = scan;
-        self.look_around(&self.open.interpreter.clone());
     }
 
     /// Takes note of what is installed, and of the environment, for imports by `interpreter`.
@@ -182,14 +188,33 @@ impl Opened {
             .collect()
     }
 
-    /// Takes note of modules that a run has loaded itself. They are planned from the next scan on.
+    /// Takes note of modules that a run has loaded itself. They are planned from the next scan on, or at
+    /// once if the client wants that.
     pub(crate) fn learn(&mut self, mut modules: Vec<String>) {
         modules.retain(|module| {
             !covers(&self.open.ignored_modules, module) && !self.scan.settings.excludes(module)
         });
         if self.memory.learn(modules) {
             self.scans.remember(&self.memory);
+            if self.open.learn_at_once {
+                self.plan();
+            }
         }
+    }
+
+    /// How many of `modules` are worth waiting for.
+    pub(crate) fn urgent(&self, modules: &[String]) -> usize {
+        if !self.open.learn_at_once {
+            return modules.len();
+        }
+        let is_urgent = |module: &&String| {
+            if self.open.interpreter.builtins.contains(module) {
+                return false; // it costs a run nothing
+            }
+            let wanted = self.wanted.iter().find(|wanted| wanted.module == **module);
+            wanted.is_none_or(|wanted| wanted.asked_by != AskedBy::Runs)
+        };
+        modules.iter().filter(is_urgent).count()
     }
 
     /// A template that holds this, for people and programs: of what was left out, that which the project asks for.

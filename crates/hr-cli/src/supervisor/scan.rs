@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,8 +16,8 @@ use hr_graph::{
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::memory::{Memory, Store};
-use super::unchanged::LastScan;
-use super::watch::{Name, Watch};
+use super::unchanged::{LastScan, Told};
+use super::watch::Watch;
 use super::writes::{Write, Writes};
 use crate::analysis::cache_directory;
 
@@ -66,7 +66,7 @@ pub(crate) enum AskedBy {
 #[derive(Debug)]
 pub(crate) struct ScanThread {
     tasks: Option<Sender<Task>>,
-    scans: Receiver<(Scan, Consulted)>,
+    scans: Receiver<(Scan, Arc<Consulted>)>,
     last: RefCell<LastScan>,
     /// Becomes readable when a scan is there.
     wake: OwnedFd,
@@ -77,9 +77,13 @@ pub(crate) struct ScanThread {
 
 #[derive(Debug)]
 enum Task {
-    Scan,
+    /// Of what may have changed, or of everything.
+    Scan(Option<Told>),
     Save(Store, Memory),
 }
+
+/// How long nothing is asked of the thread before it writes to the cache what it knows.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long the last task may take when the supervisor ends.
 const LAST_TASK: Duration = Duration::from_millis(300);
@@ -102,28 +106,13 @@ impl ScanThread {
             ..ScanOptions::default()
         };
         let failed = |error: &dyn std::error::Error| Failure::Invalid { message: error.to_string() };
-        let wake =
-            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|error| failed(&error))?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK | EventfdFlags::SEMAPHORE)
+            .map_err(|error| failed(&error))?;
         let signal = wake.try_clone().map_err(|error| failed(&error))?;
         let (tasks, to_do) = channel();
         let (answers, scans) = channel();
-        let mut scanner = Scanner::new(project, interpreter, options);
-        let work = move || {
-            for task in to_do {
-                match task {
-                    Task::Scan => {
-                        let scan = scan(&mut scanner);
-                        if answers.send((scan, scanner.consulted())).is_err()
-                            || rustix::io::write(&signal, &1u64.to_ne_bytes()).is_err()
-                        {
-                            return;
-                        }
-                    }
-                    // What cannot be stored is forgotten.
-                    Task::Save(store, memory) => drop(store.save(&memory)),
-                }
-            }
-        };
+        let scanner = Scanner::new(project, interpreter, options);
+        let work = move || work(scanner, &to_do, &answers, &signal);
         thread::Builder::new().name("scan".to_owned()).spawn(work).map_err(|error| failed(&error))?;
         let last = RefCell::new(LastScan::new(watch.clone()));
         Ok(Self { tasks: Some(tasks), scans, last, wake, store, root })
@@ -137,11 +126,12 @@ impl ScanThread {
 
     /// Asks for a scan of what is on disk from now on. The thread lives as long as this.
     pub(crate) fn request(&self) {
-        if self.last.borrow_mut().still_holds() {
+        let mut last = self.last.borrow_mut();
+        if last.still_holds() {
             // The scan is there already.
             let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
         } else {
-            self.ask(Task::Scan);
+            self.ask(Task::Scan(last.begin()));
         }
     }
 
@@ -169,12 +159,12 @@ impl ScanThread {
 
     /// What decided the last scan.
     pub(crate) fn watched(&self) -> protocol::Watched {
-        let (files, directories) = self.last.borrow().consulted();
-        let names = |names: Vec<Name>| names.iter().map(|name| name.to_os_string()).collect();
+        let consulted = self.last.borrow().consulted();
+        let names = |paths: &[PathBuf]| paths.iter().map(Into::into).collect();
         protocol::Watched {
             root: self.root.clone().into(),
-            files: names(files),
-            directories: names(directories),
+            files: names(&consulted.files),
+            directories: names(&consulted.directories),
         }
     }
 
@@ -195,6 +185,41 @@ impl Drop for ScanThread {
         // The thread ends when all is done, and its end of this with it.
         let deadline = Instant::now() + LAST_TASK;
         while self.scans.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
+    }
+}
+
+/// Does what the thread is asked to do, until nobody can ask any more.
+fn work(
+    mut scanner: Scanner,
+    tasks: &Receiver<Task>,
+    answers: &Sender<(Scan, Arc<Consulted>)>,
+    signal: &OwnedFd,
+) {
+    let mut unsaved = false;
+    loop {
+        let task = if unsaved {
+            tasks.recv_timeout(PAUSE)
+        } else {
+            tasks.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        match task {
+            Ok(Task::Scan(told)) => {
+                unsaved = true;
+                let scan = scan(&mut scanner, told);
+                if answers.send((scan, scanner.consulted())).is_err()
+                    || rustix::io::write(signal, &1u64.to_ne_bytes()).is_err()
+                {
+                    return scanner.save();
+                }
+            }
+            // What cannot be stored is forgotten.
+            Ok(Task::Save(store, memory)) => drop(store.save(&memory)),
+            Err(RecvTimeoutError::Timeout) => {
+                scanner.save();
+                unsaved = false;
+            }
+            Err(RecvTimeoutError::Disconnected) => return scanner.save(),
+        }
     }
 }
 
@@ -219,9 +244,18 @@ fn not_found(open: &Open, error: &LocateError) -> Failure {
     Failure::UnknownPackage { name, message: format!("{error}{source}; {}", error.hint()) }
 }
 
-fn scan(scanner: &mut Scanner) -> Scan {
+/// The project as it is now.
+pub(super) fn graph(scanner: &mut Scanner, told: Option<Told>) -> ProjectGraph {
+    match told {
+        // Only of what decided the last scan is it known what happened.
+        Some(told) if Arc::ptr_eq(&told.watched, &scanner.consulted()) => scanner.rescan(&told.suspects),
+        _ => scanner.scan(),
+    }
+}
+
+fn scan(scanner: &mut Scanner, told: Option<Told>) -> Scan {
     let at = SystemTime::now();
-    let graph = scanner.scan();
+    let graph = graph(scanner, told);
     let project = scanner.project();
     let plan = graph.plan(scanner.options());
     let written = |index: usize| plan.writes.iter().take_while(|write| write.before <= index).count();

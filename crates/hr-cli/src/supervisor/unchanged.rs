@@ -1,8 +1,10 @@
-//! Whether the last scan would be the next one, too: nothing has happened to what decided it.
+//! Whether the last scan would be the next one, too, and what the next one has to look at.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use hr_graph::Consulted;
@@ -18,80 +20,163 @@ pub(crate) struct LastScan {
     /// Whether somebody waits for it.
     asked: bool,
     watched: Option<Watched>,
-    /// Whether all that decided the scan was watched before it began.
-    is_watched: bool,
+    /// What has happened that no scan was told of yet.
+    suspects: Suspects,
+    /// How many scans were asked for and are not there.
+    under_way: usize,
 }
 
+/// What decided a scan, with an ear to it.
 #[derive(Debug)]
 struct Watched {
     registration: Registration,
-    files: BTreeSet<Name>,
-    directories: BTreeSet<Name>,
+    consulted: Arc<Consulted>,
+    /// How many paths are watched: also some that decided earlier scans.
+    registered: usize,
+}
+
+/// What a scan is to look at. Nothing else that decided the last one has changed, provided that this was decided by what
+/// was watched.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) suspects: Vec<PathBuf>,
+    pub(crate) watched: Arc<Consulted>,
 }
 
 impl Watched {
-    fn new(watch: &Watch, files: BTreeSet<Name>, directories: BTreeSet<Name>) -> Self {
-        let registration = watch.register(files.iter().cloned(), directories.iter().cloned());
-        Self { registration, files, directories }
+    fn new(watch: &Watch, consulted: Arc<Consulted>) -> Self {
+        let registration = watch.register(names(&consulted.files), names(&consulted.directories));
+        let registered = consulted.files.len() + consulted.directories.len();
+        Self { registration, consulted, registered }
     }
+
+    /// What may have changed since this was last asked.
+    fn suspects(&mut self) -> Suspects {
+        let suspects = self.registration.suspects();
+        if !self.registration.is_complete() {
+            return Suspects::Everything;
+        }
+        match suspects {
+            Suspects::Everything => Suspects::Everything,
+            Suspects::Files(mut suspects) => {
+                suspects.retain(|name| {
+                    contains(&self.consulted.files, name) || contains(&self.consulted.directories, name)
+                });
+                Suspects::Files(suspects)
+            }
+        }
+    }
+
+    /// Watches what decided the next scan. What decided both is watched without a gap; the rest of it is returned: it
+    /// may have changed by now. `None` if there is so little of both that watching anew is better.
+    fn follow(&mut self, consulted: &Arc<Consulted>) -> Option<Vec<Name>> {
+        let added = |now: &[PathBuf], before: &[PathBuf]| -> Vec<Name> {
+            names(now).filter(|name| !contains(before, name)).collect()
+        };
+        let files = added(&consulted.files, &self.consulted.files);
+        let directories = added(&consulted.directories, &self.consulted.directories);
+        self.registered += files.len() + directories.len();
+        if self.registered > 2 * (consulted.files.len() + consulted.directories.len()) {
+            return None;
+        }
+        self.registration.extend(&files, &directories);
+        self.consulted = Arc::clone(consulted);
+        Some(files.into_iter().chain(directories).collect())
+    }
+}
+
+fn names(paths: &[PathBuf]) -> impl Iterator<Item = Name> {
+    paths.iter().map(|path| Rc::from(path.as_os_str()))
+}
+
+/// Whether a path is among others, which are sorted.
+fn contains(paths: &[PathBuf], name: &OsStr) -> bool {
+    paths.binary_search_by(|path| path.as_os_str().cmp(name)).is_ok()
 }
 
 impl LastScan {
     /// None yet.
     pub(crate) fn new(watch: Watch) -> Self {
-        Self { watch, scan: None, asked: false, watched: None, is_watched: false }
+        let suspects = Suspects::Everything;
+        Self { watch, scan: None, asked: false, watched: None, suspects, under_way: 0 }
     }
 
-    /// Asks for the scan. `false` if another has to be made; what is watched for it is watched when this returns.
-    pub(crate) fn still_holds(&mut self) -> bool {
-        let suspects = self.watched.as_mut().map(|watched| watched.registration.suspects());
-        let lost =
-            |watched: &Watched| suspects == Some(Suspects::Everything) || !watched.registration.is_complete();
-        if let Some(Watched { files, directories, .. }) = self.watched.take_if(|watched| lost(watched)) {
-            self.watched = Some(Watched::new(&self.watch, files, directories));
+    /// Takes note of what has happened by now. What is watched is watched completely when this returns, if that can be.
+    fn hear(&mut self) {
+        let Some(watched) = &mut self.watched else { return self.suspects = Suspects::Everything };
+        match (watched.suspects(), &mut self.suspects) {
+            (Suspects::Files(more), Suspects::Files(suspects)) => suspects.extend(more),
+            (Suspects::Files(_), Suspects::Everything) => {}
+            (Suspects::Everything, suspects) => {
+                *suspects = Suspects::Everything;
+                let consulted = Arc::clone(&watched.consulted);
+                self.watched = None;
+                self.watched = Some(Watched::new(&self.watch, consulted));
+            }
         }
-        let nothing = matches!(suspects, Some(Suspects::Files(suspects)) if suspects.is_empty());
-        let holds = self.is_watched && nothing && self.scan.is_some();
-        self.asked = holds;
-        if let (Some(scan), true) = (&mut self.scan, holds) {
-            // It would have found the same a moment ago.
-            scan.writes.at = SystemTime::now();
-        }
-        if !holds {
-            // Until the next one is there, and has had nothing happen to it.
-            self.is_watched = false;
-        }
-        holds
     }
 
     /// Whether nothing has happened to what decided the scan. Nobody asks for it.
     pub(crate) fn is_current(&mut self) -> bool {
-        let (asked, holds) = (self.asked, self.still_holds());
-        self.asked = asked;
-        holds
+        self.hear();
+        let nothing = matches!(&self.suspects, Suspects::Files(suspects) if suspects.is_empty());
+        nothing && self.under_way == 0 && self.scan.is_some()
+    }
+
+    /// Asks for the scan. `false` if another has to be [begun](Self::begin).
+    pub(crate) fn still_holds(&mut self) -> bool {
+        self.asked = self.is_current();
+        if let (Some(scan), true) = (&mut self.scan, self.asked) {
+            // It would have found the same a moment ago.
+            scan.writes.at = SystemTime::now();
+        }
+        self.asked
+    }
+
+    /// Takes note that another scan will be made. What that is to look at, as of when it was last asked whether it is
+    /// needed: `None` for everything.
+    pub(crate) fn begin(&mut self) -> Option<Told> {
+        self.under_way += 1;
+        let suspects = std::mem::replace(&mut self.suspects, Suspects::Files(BTreeSet::new()));
+        match (suspects, &self.watched) {
+            (Suspects::Files(suspects), Some(watched)) => Some(Told {
+                suspects: suspects.iter().map(|name| Path::new(name).to_owned()).collect(),
+                watched: Arc::clone(&watched.consulted),
+            }),
+            _ => None,
+        }
     }
 
     /// Files and directories that decided the scan.
-    pub(crate) fn consulted(&self) -> (Vec<Name>, Vec<Name>) {
-        let names = |names: &BTreeSet<Name>| names.iter().cloned().collect();
-        let watched = self.watched.as_ref();
-        watched.map_or_else(Default::default, |watched| (names(&watched.files), names(&watched.directories)))
+    pub(crate) fn consulted(&self) -> Arc<Consulted> {
+        self.watched.as_ref().map(|watched| Arc::clone(&watched.consulted)).unwrap_or_default()
     }
 
     /// Takes in a scan, and what decided it.
-    pub(crate) fn replace(&mut self, scan: Scan, consulted: Consulted) {
-        let names = |paths: Vec<PathBuf>| -> BTreeSet<Name> {
-            paths.into_iter().map(|path| Rc::from(path.as_os_str())).collect()
-        };
-        let (files, directories) = (names(consulted.files), names(consulted.directories));
-        let same = |watched: &Watched| files == watched.files && directories == watched.directories;
-        self.is_watched = self.watched.as_ref().is_some_and(same);
-        if !self.is_watched {
-            // From the next scan on. What is watched for both stays so without a gap.
-            self.watched = Some(Watched::new(&self.watch, files, directories));
-        }
+    pub(crate) fn replace(&mut self, scan: Scan, consulted: Arc<Consulted>) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.watch_for(consulted);
         self.scan = Some(scan);
         self.asked = true;
+    }
+
+    fn watch_for(&mut self, consulted: Arc<Consulted>) {
+        if let Some(watched) = &self.watched
+            && Arc::ptr_eq(&watched.consulted, &consulted)
+        {
+            return;
+        }
+        self.hear();
+        let followed = self.watched.as_mut().and_then(|watched| watched.follow(&consulted));
+        match (followed, &mut self.suspects) {
+            (Some(_), Suspects::Everything) => {}
+            (Some(added), Suspects::Files(suspects)) => suspects.extend(added),
+            (None, suspects) => {
+                // All of it may have changed since the scan began.
+                *suspects = Suspects::Everything;
+                self.watched = Some(Watched::new(&self.watch, consulted));
+            }
+        }
     }
 
     /// The scan that was asked for, once.
@@ -102,60 +187,4 @@ impl LastScan {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    /// A project, and the account of its last scan.
-    struct Project {
-        root: tempfile::TempDir,
-        last: LastScan,
-    }
-
-    impl Project {
-        /// What a scan does when it is asked for: nothing if the last one still holds.
-        fn needs_a_scan(&mut self) -> bool {
-            if self.last.still_holds() {
-                assert!(self.last.take_asked().is_some());
-                return false;
-            }
-            assert!(self.last.take_asked().is_none(), "there will be another");
-            let entries = fs::read_dir(self.root.path()).unwrap().flatten().map(|entry| entry.path());
-            let directories = vec![self.root.path().to_owned(), self.root.path().join("missing")];
-            self.last.replace(Scan::default(), Consulted { files: entries.collect(), directories });
-            assert!(self.last.take_asked().is_some());
-            assert!(self.last.take_asked().is_none(), "once");
-            true
-        }
-    }
-
-    #[test]
-    fn a_scan_holds_until_something_happens_to_what_decided_it() {
-        let root = tempfile::tempdir().unwrap();
-        let at = |name: &str| root.path().join(name);
-        let (one, two, moved, missing) = (at("one.py"), at("two.py"), at("moved.py"), at("missing"));
-        fs::write(&one, "").unwrap();
-        let mut project = Project { last: LastScan::new(Watch::start()), root };
-        let mut scans_after = |happens: &dyn Fn()| {
-            happens();
-            (0..4).take_while(|_| project.needs_a_scan()).count()
-        };
-        assert_eq!(scans_after(&|| ()), 2, "what decided the first was not watched before it began");
-        assert_eq!(scans_after(&|| ()), 0);
-        assert_eq!(scans_after(&|| fs::write(&one, "import json").unwrap()), 1);
-        assert_eq!(scans_after(&|| fs::write(&two, "").unwrap()), 2, "there is another file to watch");
-        assert_eq!(scans_after(&|| fs::rename(&two, &moved).unwrap()), 2);
-        assert_eq!(scans_after(&|| fs::rename(&moved, &one).unwrap()), 2);
-        assert_eq!(scans_after(&|| fs::remove_file(&one).unwrap()), 2);
-        assert_eq!(scans_after(&|| fs::create_dir(&missing).unwrap()), 2);
-        assert_eq!(scans_after(&|| ()), 0);
-    }
-
-    #[test]
-    fn where_nothing_can_be_watched_every_scan_is_made() {
-        let mut project =
-            Project { last: LastScan::new(Watch::default()), root: tempfile::tempdir().unwrap() };
-        assert!((0..3).all(|_| project.needs_a_scan()));
-    }
-}
+mod tests;

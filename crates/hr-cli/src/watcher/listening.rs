@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 
+use super::Identities;
 use super::plan::{Meaning, Plan};
 
 /// Entries come and go.
@@ -102,7 +103,7 @@ impl Listening {
     }
 
     /// Under which watches each directory, and each file that is a link, is listened to.
-    pub(super) fn identities(&self) -> BTreeMap<PathBuf, BTreeSet<WatchDescriptor>> {
+    pub(super) fn identities(&self) -> Identities {
         let mut identities: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for (watch, meanings) in &self.meanings {
             for meaning in meanings {
@@ -163,7 +164,7 @@ fn wanted(meaning: &Meaning) -> AddWatchFlags {
     match meaning {
         Meaning::Entries(_) | Meaning::Target { .. } => NAMES | CONTENT | GOES,
         Meaning::Stage => GOES,
-        Meaning::Awaited(_) => COMES,
+        Meaning::Awaited { .. } => COMES,
         Meaning::Lock(_) => NAMES,
     }
 }

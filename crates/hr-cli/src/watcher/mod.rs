@@ -10,6 +10,7 @@
 //!   whose moving changes where a path leads), where one that does not exist would appear, where links lead.
 //! - [`listening`] is inotify. Directories are listened to one by one, never recursively. Reading and opening files does
 //!   not even wake it, so that a program which imports a thousand modules costs nothing here.
+//! - [`mounts`] tells when paths may lead to other file systems.
 //! - [`polling`] looks again every half second, for what cannot be heard: shares that others change, and directories for
 //!   which the kernel has no watches left. Otherwise there is no timer and no thread: an idle watcher is a descriptor.
 //! - [`settling`] says when something is over, [`version_control`] when not even that is a reason.
@@ -23,7 +24,9 @@
 //! reads, and keeps one path for each watch, so that of two links to one directory only the last is heard of. On other
 //! systems it would take the place of [`listening`].
 
+mod hidden;
 mod listening;
+mod mounts;
 mod plan;
 mod polling;
 mod route;
@@ -44,7 +47,8 @@ use nix::sys::inotify::WatchDescriptor;
 use crate::filesystems;
 
 use self::listening::{COMES, Event, Listening, Refusal};
-use self::plan::{Meaning, plan};
+use self::mounts::Mounts;
+use self::plan::{Meaning, Plan, deaf, plan};
 use self::polling::{Differences, Polling};
 use self::scope::Scopes;
 pub(crate) use self::selection::{Match, Selection};
@@ -84,19 +88,39 @@ pub(crate) struct Happened {
     pub(crate) troubles: Vec<Trouble>,
 }
 
+/// Under which watches each directory, and each file that is a link, is listened to.
+type Identities = BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>;
+
+/// More has moved than could be followed.
+#[derive(Debug)]
+struct Behind {
+    /// What was found so far.
+    identities: Identities,
+    /// Directories that are polled since.
+    polled: BTreeSet<PathBuf>,
+}
+
 /// Listens to files.
 #[derive(Debug)]
 pub(crate) struct Watcher {
-    /// Readable when one of the two below is.
+    /// Readable when there is something to be had from one of the three below.
     wake: Epoll,
     /// `None` if the user has no instance left.
     listening: Option<Listening>,
+    /// `None` without `/proc`.
+    mounts: Option<Mounts>,
     polling: Polling,
     scopes: Scopes,
     locks: Vec<PathBuf>,
-    identities: BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>,
+    identities: Identities,
+    /// How often what moves is followed each time.
+    rounds: usize,
+    /// What is still to be followed.
+    behind: Option<Behind>,
     troubles: Vec<Trouble>,
     told: BTreeSet<Trouble>,
+    /// Which file systems others change, and their names for people.
+    changed_elsewhere: fn(&Path) -> Option<&'static str>,
 }
 
 impl Watcher {
@@ -112,16 +136,23 @@ impl Watcher {
         let mut watcher = Self {
             wake,
             listening: listening.ok(),
+            mounts: Mounts::start().ok(),
             polling,
             scopes: Scopes::default(),
             locks: Vec::new(),
             identities: BTreeMap::new(),
+            rounds: MOST_PLANS,
+            behind: None,
             troubles: Vec::new(),
             told: BTreeSet::new(),
+            changed_elsewhere: filesystems::changed_elsewhere,
         };
         match &watcher.listening {
             Some(listening) => watcher.wake.add(listening, EpollEvent::new(EpollFlags::EPOLLIN, 1))?,
             None => watcher.trouble(Trouble::instances()),
+        }
+        if let Some(mounts) = &watcher.mounts {
+            watcher.wake.add(mounts, EpollEvent::new(EpollFlags::EPOLLPRI, 2))?;
         }
         Ok(watcher)
     }
@@ -131,7 +162,10 @@ impl Watcher {
     pub(crate) fn watch(&mut self, wanted: &Wanted) -> Result<Vec<Trouble>, WatchError> {
         self.scopes.renew(wanted);
         self.locks = version_control::locks(&wanted.root);
-        self.renew()?;
+        let polled = self.renew()?;
+        if let Some(behind) = &mut self.behind {
+            behind.polled.extend(polled);
+        }
         Ok(std::mem::take(&mut self.troubles))
     }
 
@@ -140,7 +174,8 @@ impl Watcher {
         self.wake.0.as_fd()
     }
 
-    /// What has happened since this was last asked. Afterwards [`wake`](Self::wake) is not readable until more has.
+    /// What has happened since this was last asked. Afterwards [`wake`](Self::wake) is not readable until more has, or the
+    /// kernel has confirmed that it does not watch any more what is elsewhere now.
     pub(crate) fn take(&mut self) -> Result<Happened, WatchError> {
         let mut happened = Happened::default();
         let mut moved = false;
@@ -154,12 +189,18 @@ impl Watcher {
                 }
                 Event::Moved => moved = true,
                 Event::Entry { meanings, name, is_directory, events } => {
+                    self.scopes.mind(&name);
                     for meaning in meanings {
                         let came = events.intersects(COMES);
                         moved |= self.entry(&meaning, Path::new(&name), is_directory, came, &mut happened);
                     }
                 }
             }
+        }
+        if self.mounts.as_ref().is_some_and(Mounts::have_changed) {
+            // Of a file that another is mounted over, nothing else tells.
+            happened.everything = true;
+            moved = true;
         }
         // It may have gone off for nothing.
         let is_due = self.polling.is_due();
@@ -170,15 +211,32 @@ impl Watcher {
                 moved |= self.scopes.appear(&directory);
             }
         }
-        while moved {
-            let before = self.identities.clone();
-            let polled = self.renew()?;
-            moved = self.find(&before, polled, &mut happened);
-        }
+        self.follow(moved, &mut happened)?;
         happened.operation = self.locks.iter().any(|lock| lock.symlink_metadata().is_ok());
         happened.last = (happened.everything || !happened.paths.is_empty()).then(Instant::now);
         happened.troubles = std::mem::take(&mut self.troubles);
         Ok(happened)
+    }
+
+    /// Finds what is where paths lead now, if they have `moved`. Somebody who makes directories without end is not followed
+    /// for ever: then everything may have happened, and the rest is found when it is time to look again.
+    fn follow(&mut self, mut moved: bool, happened: &mut Happened) -> Result<(), WatchError> {
+        let mut behind = self.behind.take();
+        moved |= behind.is_some();
+        for _ in 0..self.rounds {
+            if !moved {
+                break;
+            }
+            let now = || Behind { identities: self.identities.clone(), polled: BTreeSet::new() };
+            let Behind { identities, mut polled } = behind.take().unwrap_or_else(now);
+            polled.extend(self.renew()?);
+            moved = self.find(&identities, polled, happened);
+        }
+        if moved {
+            happened.everything = true;
+            self.behind = Some(Behind { identities: self.identities.clone(), polled: BTreeSet::new() });
+        }
+        Ok(self.polling.remind(moved)?)
     }
 
     /// Something happened to the entry `name`. Whether paths may lead elsewhere since.
@@ -203,7 +261,7 @@ impl Watcher {
                 }
                 appeared || was_link || is_link
             }
-            Meaning::Awaited(awaited) => came && name == Path::new(awaited),
+            Meaning::Awaited { name: awaited, .. } => came && name == Path::new(awaited),
             Meaning::Target { name: target, file } if name == Path::new(target) => {
                 if let (Some(directory), Some(name)) = (file.parent(), file.file_name())
                     && self.scopes.counts(directory, name, false)
@@ -220,19 +278,19 @@ impl Watcher {
     /// before.
     fn renew(&mut self) -> Result<BTreeSet<PathBuf>, WatchError> {
         let mut polled = BTreeSet::new();
+        let mut current = plan(&self.scopes, &self.locks);
         if let Some(listening) = &mut self.listening {
             let mut exhausted = false;
-            let mut next = plan(&self.scopes, &self.locks);
             for _ in 0..MOST_PLANS {
-                let current = next;
                 let refused = listening.listen(&current);
                 polled = unheard(&self.scopes, &current, &refused);
                 exhausted = refused.values().any(|refusal| *refusal == Refusal::Exhausted);
                 // Whatever has changed before its watch was there, is different now; what changes later makes an event.
-                next = plan(&self.scopes, &self.locks);
+                let next = plan(&self.scopes, &self.locks);
                 if next == current {
                     break;
                 }
+                current = next;
             }
             self.identities = listening.identities();
             if exhausted {
@@ -241,36 +299,37 @@ impl Watcher {
         } else {
             polled = self.scopes.iter().map(|(directory, _)| directory.clone()).collect();
         }
-        self.mind_remote(&mut polled);
+        self.mind_remote(&current, &mut polled);
         Ok(self.polling.renew(&self.scopes, polled)?)
     }
 
-    /// Adds what others may change to what is polled.
-    fn mind_remote(&mut self, polled: &mut BTreeSet<PathBuf>) {
-        let mut remote: BTreeMap<&'static str, PathBuf> = BTreeMap::new();
-        for (directory, _) in self.scopes.iter() {
-            if let Some(name) = filesystems::changed_elsewhere(directory) {
-                // The first of them is the outermost.
-                remote.entry(name).or_insert_with(|| directory.clone());
-                polled.insert(directory.clone());
+    /// Adds what others may change to what is polled: directories that are elsewhere, that would appear there, and that hold
+    /// links which lead there.
+    fn mind_remote(&mut self, plan: &Plan, polled: &mut BTreeSet<PathBuf>) {
+        let mut remote: BTreeMap<&'static str, BTreeSet<PathBuf>> = BTreeMap::new();
+        for (path, meanings) in plan {
+            let deaf = deaf(meanings);
+            if !deaf.is_empty()
+                && let Some(name) = (self.changed_elsewhere)(path)
+            {
+                remote.entry(name).or_default().extend(deaf);
             }
         }
-        for (file_system, directory) in remote {
+        for (file_system, directories) in remote {
             let told = |trouble: &Trouble| matches!(trouble, Trouble::NoEvents { file_system: name, .. } if *name == file_system);
-            if !self.told.iter().any(told) {
+            // The first of them is the outermost.
+            if let Some(directory) = directories.first().cloned()
+                && !self.told.iter().any(told)
+            {
                 self.trouble(Trouble::NoEvents { directory, file_system });
             }
+            polled.extend(directories);
         }
     }
 
     /// Finds what is in directories that are others than `before`, and in those that are `polled` since. Whether there are
     /// more to listen to.
-    fn find(
-        &mut self,
-        before: &BTreeMap<PathBuf, BTreeSet<WatchDescriptor>>,
-        polled: BTreeSet<PathBuf>,
-        happened: &mut Happened,
-    ) -> bool {
+    fn find(&mut self, before: &Identities, polled: BTreeSet<PathBuf>, happened: &mut Happened) -> bool {
         let is_other = |path: &&PathBuf| before.get(*path) != self.identities.get(*path);
         let mut paths: BTreeSet<_> =
             before.keys().chain(self.identities.keys()).filter(is_other).cloned().collect();
@@ -289,12 +348,18 @@ impl Watcher {
         appeared
     }
 
-    /// Finds directories whose appearance was not heard. Whether there are any.
+    /// Finds directories whose appearance was not heard, at whatever depth. Whether there are any.
     fn search(&mut self, directory: &Path) -> bool {
         let mut appeared = false;
-        for (path, is_directory) in Scopes::entries(directory) {
-            // Links could lead back here.
-            appeared |= is_directory && !path.is_symlink() && self.scopes.appear(&path);
+        let mut ahead = vec![directory.to_owned()];
+        while let Some(directory) = ahead.pop() {
+            for (path, is_directory) in Scopes::entries(&directory) {
+                // Links could lead back here.
+                if is_directory && !path.is_symlink() && self.scopes.appear(&path) {
+                    appeared = true;
+                    ahead.push(path);
+                }
+            }
         }
         appeared
     }
@@ -314,23 +379,15 @@ impl Watcher {
 }
 
 /// Directories of which something would not be heard.
-fn unheard(scopes: &Scopes, plan: &plan::Plan, refused: &BTreeMap<PathBuf, Refusal>) -> BTreeSet<PathBuf> {
+fn unheard(scopes: &Scopes, plan: &Plan, refused: &BTreeMap<PathBuf, Refusal>) -> BTreeSet<PathBuf> {
     let mut unheard = BTreeSet::new();
     for (path, refusal) in refused {
-        for meaning in plan.get(path).into_iter().flatten() {
-            match meaning {
-                Meaning::Entries(directory) => {
-                    unheard.insert(directory.clone());
-                }
-                Meaning::Target { file, .. } => unheard.extend(file.parent().map(Path::to_owned)),
-                // Directories through which one may go but not look are common, and rarely moved.
-                Meaning::Stage if *refusal != Refusal::Exhausted => {}
-                Meaning::Stage | Meaning::Awaited(_) => {
-                    unheard.extend(scopes.iter().map(|(directory, _)| directory.clone()));
-                }
-                Meaning::Lock(_) => {}
-            }
+        let Some(meanings) = plan.get(path) else { continue };
+        // Directories through which one may go but not look are common, and rarely moved.
+        if meanings.contains(&Meaning::Stage) && *refusal == Refusal::Exhausted {
+            unheard.extend(scopes.iter().map(|(directory, _)| directory.clone()));
         }
+        unheard.extend(deaf(meanings));
     }
     unheard
 }

@@ -15,8 +15,8 @@ pub(super) enum Meaning {
     Entries(PathBuf),
     /// It is on the way to others, which are elsewhere if it is moved.
     Stage,
-    /// A wanted directory may appear under this name, or where it leads.
-    Awaited(OsString),
+    /// The directory `wanted`, or what leads to a file of it, may appear under this name.
+    Awaited { name: OsString, wanted: PathBuf },
     /// Its entry `name` is what the link `file` leads to.
     Target { name: OsString, file: PathBuf },
     /// A lock of version control may appear under this name.
@@ -30,7 +30,7 @@ pub(super) type Plan = BTreeMap<PathBuf, BTreeSet<Meaning>>;
 pub(super) fn plan(scopes: &Scopes, locks: &[PathBuf]) -> Plan {
     let mut plan = Plan::new();
     for (directory, scope) in scopes.iter() {
-        let end = go(&mut plan, directory, &Meaning::Entries(directory.clone()));
+        let end = go(&mut plan, directory, directory, &Meaning::Entries(directory.clone()));
         let Some(real) = end else { continue };
         for name in &scope.files {
             follow(&mut plan, &real.join(name), &directory.join(name));
@@ -46,8 +46,18 @@ pub(super) fn plan(scopes: &Scopes, locks: &[PathBuf]) -> Plan {
     plan
 }
 
-/// Adds the way to `directory`, and its end under this meaning. Says where the end is.
-fn go(plan: &mut Plan, directory: &Path, meaning: &Meaning) -> Option<PathBuf> {
+/// Directories of which something could be missed if the directory that is listened to for `meanings` told nothing.
+pub(super) fn deaf<'a>(meanings: impl IntoIterator<Item = &'a Meaning>) -> BTreeSet<PathBuf> {
+    let directory = |meaning: &'a Meaning| match meaning {
+        Meaning::Entries(directory) | Meaning::Awaited { wanted: directory, .. } => Some(directory.clone()),
+        Meaning::Target { file, .. } => file.parent().map(Path::to_owned),
+        Meaning::Stage | Meaning::Lock(_) => None,
+    };
+    meanings.into_iter().filter_map(directory).collect()
+}
+
+/// Adds the way to `directory`, and its end under this meaning, for the sake of `wanted`. Says where the end is.
+fn go(plan: &mut Plan, directory: &Path, wanted: &Path, meaning: &Meaning) -> Option<PathBuf> {
     let route = Route::of(directory);
     for stage in route.stages {
         plan.entry(stage).or_default().insert(Meaning::Stage);
@@ -58,7 +68,7 @@ fn go(plan: &mut Plan, directory: &Path, meaning: &Meaning) -> Option<PathBuf> {
             Some(real)
         }
         End::Missing(at, name) => {
-            plan.entry(at).or_default().insert(Meaning::Awaited(name));
+            plan.entry(at).or_default().insert(Meaning::Awaited { name, wanted: wanted.to_owned() });
             None
         }
         End::Nowhere => None,
@@ -76,7 +86,8 @@ fn follow(plan: &mut Plan, at: &Path, file: &Path) {
             return;
         };
         let meaning = Meaning::Target { name: name.clone(), file: file.to_owned() };
-        let Some(real) = go(plan, directory, &meaning) else { return };
+        let Some(wanted) = file.parent() else { return };
+        let Some(real) = go(plan, directory, wanted, &meaning) else { return };
         at = real.join(name);
     }
 }

@@ -24,6 +24,9 @@ pub(super) struct Polling {
     /// Unarmed unless there is something to look at.
     timer: TimerFd,
     looks: BTreeMap<PathBuf, Look>,
+    /// There is something else to be done when it is time to look.
+    remind: bool,
+    ticks: bool,
 }
 
 /// What was different from the look before.
@@ -39,12 +42,8 @@ impl Polling {
     /// Looks at nothing yet.
     pub(super) fn start() -> nix::Result<Self> {
         let flags = TimerFlags::TFD_CLOEXEC.union(TimerFlags::TFD_NONBLOCK);
-        Ok(Self { timer: TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?, looks: BTreeMap::new() })
-    }
-
-    /// Whether there is nothing to look at.
-    pub(super) fn is_idle(&self) -> bool {
-        self.looks.is_empty()
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        Ok(Self { timer, looks: BTreeMap::new(), remind: false, ticks: false })
     }
 
     /// Looks at these directories, and at no others, from now on. Returns those that were not looked at before. What is
@@ -55,7 +54,6 @@ impl Polling {
         directories: BTreeSet<PathBuf>,
     ) -> nix::Result<BTreeSet<PathBuf>> {
         let mut before = std::mem::take(&mut self.looks);
-        let was_idle = before.is_empty();
         let mut fresh = BTreeSet::new();
         for directory in directories {
             let mut look = Look::at(scopes, &directory);
@@ -65,19 +63,37 @@ impl Polling {
             }
             self.looks.insert(directory, look);
         }
-        if self.is_idle() && !was_idle {
-            self.timer.unset()?;
-        } else if !self.is_idle() && was_idle {
-            let interval = Expiration::Interval(TimeSpec::from(INTERVAL));
-            self.timer.set(interval, TimerSetTimeFlags::empty())?;
-        }
+        self.tick()?;
         Ok(fresh)
+    }
+
+    #[cfg(test)]
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        self.looks.keys().cloned().collect()
     }
 
     /// How often is looked at the moment.
     #[cfg(test)]
     pub(super) fn interval(&self) -> Option<Expiration> {
         self.timer.get().unwrap()
+    }
+
+    /// Lets [`is_due`](Self::is_due) become true even if there is nothing to look at, until it is called again.
+    pub(super) fn remind(&mut self, remind: bool) -> nix::Result<()> {
+        self.remind = remind;
+        self.tick()
+    }
+
+    fn tick(&mut self) -> nix::Result<()> {
+        let ticks = self.remind || !self.looks.is_empty();
+        if ticks && !self.ticks {
+            let interval = Expiration::Interval(TimeSpec::from(INTERVAL));
+            self.timer.set(interval, TimerSetTimeFlags::empty())?;
+        } else if self.ticks && !ticks {
+            self.timer.unset()?;
+        }
+        self.ticks = ticks;
+        Ok(())
     }
 
     /// Looks.

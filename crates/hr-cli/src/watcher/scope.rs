@@ -1,14 +1,12 @@
 //! What counts in each directory.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ignore::WalkBuilder;
-
 use super::Wanted;
+use super::hidden::{Hidden, gitignoring};
 use super::selection::{Match, is_importable, is_passing, never_holds};
 
 /// What counts in one directory.
@@ -29,8 +27,7 @@ pub(super) struct Scopes {
     directories: BTreeMap<PathBuf, Scope>,
     /// Directories that appeared in others of which any new entry may count.
     appeared: BTreeSet<PathBuf>,
-    /// Whether `.gitignore` speaks against paths that were asked about.
-    hidden: RefCell<HashMap<PathBuf, bool>>,
+    hidden: Hidden,
 }
 
 impl Scopes {
@@ -63,6 +60,11 @@ impl Scopes {
         self.directories.get(directory)
     }
 
+    /// Something happened to an entry of this name. It may decide what version control leaves out.
+    pub(super) fn mind(&self, name: &OsStr) {
+        self.hidden.mind(name);
+    }
+
     /// Lets what a new directory holds count as the entries of its parent do. `false` if it already does, or never will.
     pub(super) fn appear(&mut self, directory: &Path) -> bool {
         let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) else { return false };
@@ -80,7 +82,7 @@ impl Scopes {
             return false;
         }
         let is_named = self.matches(directory, true) == Match::Named;
-        if self.ignores(directory, true) || (!is_named && self.is_hidden(directory)) {
+        if self.ignores(directory, true) || (!is_named && self.hidden.contains(directory)) {
             return false;
         }
         let scope = self.scope(directory);
@@ -104,7 +106,7 @@ impl Scopes {
             || (scope.globs
                 && match self.matches(&path, is_directory) {
                     Match::Named => true,
-                    Match::Pattern => !self.is_hidden(&path),
+                    Match::Pattern => !self.hidden.contains(&path),
                     Match::Not => false,
                 })
     }
@@ -192,28 +194,6 @@ impl Scopes {
     fn ignores(&self, path: &Path, is_directory: bool) -> bool {
         path.strip_prefix(&self.wanted.root).is_ok_and(|path| self.wanted.globs.ignores(path, is_directory))
     }
-
-    /// Whether `.gitignore` and the like speak against `path`. Of what does not exist, they say nothing.
-    fn is_hidden(&self, path: &Path) -> bool {
-        if let Some(hidden) = self.hidden.borrow().get(path) {
-            return *hidden;
-        }
-        let Some(parent) = path.parent() else { return false };
-        if path.symlink_metadata().is_err() {
-            return false;
-        }
-        let shown =
-            gitignoring(parent).max_depth(Some(1)).build().flatten().any(|entry| entry.path() == path);
-        self.hidden.borrow_mut().insert(path.to_owned(), !shown);
-        !shown
-    }
-}
-
-/// A walk through a directory that leaves out what version control is told to leave out.
-fn gitignoring(directory: &Path) -> WalkBuilder {
-    let mut builder = WalkBuilder::new(directory);
-    builder.hidden(false).ignore(false).require_git(false);
-    builder
 }
 
 /// Whether a directory is a virtual or a conda environment.

@@ -167,6 +167,14 @@ fn globs_are_heard_unless_version_control_ignores_what_they_do_not_name() {
 }
 
 #[test]
+fn what_version_control_ignores_may_change() {
+    let mut project = Project::new();
+    assert_eq!(project.heard("echo > data/big.html; echo > x.db"), [""; 0]);
+    assert_eq!(project.heard("echo 'data/' > .gitignore; echo 2 > x.db"), [".gitignore", "x.db"]);
+    assert_eq!(project.heard("echo '*.html' > .gitignore; echo 2 > templates/index.html"), [".gitignore"]);
+}
+
+#[test]
 fn new_directories_are_searched() {
     let mut project = Project::new();
     let heard =
@@ -178,6 +186,31 @@ fn new_directories_are_searched() {
     assert_eq!(project.heard("echo 2 > package/a/b/c/module.py"), ["package/a/b/c/module.py"]);
     project.watch();
     assert_eq!(project.heard("echo > package/a/b/late.py"), ["package/a/b/late.py"], "it still counts");
+}
+
+#[test]
+fn who_makes_directories_without_end_is_not_followed_for_ever() {
+    for listening in [Listening::start(usize::MAX), Err(nix::errno::Errno::EMFILE)] {
+        let mut project = Project::heard_by(Watcher::limited(listening).unwrap());
+        // As if there were more after each time that it is looked.
+        project.watcher.rounds = 1;
+        project.shell("mkdir -p package/a/b; echo > package/a/b/module.py");
+        let mut happened = project.take();
+        while happened.paths.is_empty() && !happened.everything {
+            assert!(project.wait(PollTimeout::try_from(PLENTY).unwrap()));
+            happened = project.take();
+        }
+        assert!(happened.everything && project.watcher.behind.is_some());
+        // What is wanted may be said anew in between.
+        project.watch();
+        project.watcher.rounds = MOST_PLANS;
+        project.wait_for("package/a/b/module.py");
+        project.shell("echo 2 > package/a/b/module.py");
+        project.wait_for("package/a/b/module.py");
+        assert!(!project.take().everything && project.watcher.behind.is_none());
+        let polls = !project.watcher.polling.directories().is_empty();
+        assert_eq!(project.watcher.polling.interval().is_some(), polls, "the timer ends with its reason");
+    }
 }
 
 #[test]
@@ -308,6 +341,47 @@ fn operations_of_linked_worktrees_are_seen() {
     assert!(project.wait(PollTimeout::ZERO) && !project.take().operation, "its end wakes");
 }
 
+/// Runs this very test again where everybody may mount. It does nothing where the kernel does not let users have that.
+fn where_mounts_are_allowed(test: &str, body: impl FnOnce()) {
+    const INSIDE: &str = "TEST_MAY_MOUNT";
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let namespace = || {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount"]).stdout(Stdio::null());
+        command
+    };
+    if namespace().arg("true").status().is_ok_and(|status| status.success()) {
+        let this = std::env::current_exe().unwrap();
+        let status = namespace().arg(this).args(["--exact", test]).env(INSIDE, "1").status().unwrap();
+        assert!(status.success());
+    }
+}
+
+#[test]
+fn mounts_are_noticed() {
+    where_mounts_are_allowed("watcher::tests::mounts_are_noticed", || {
+        let mut project = Project::new();
+        project.shell("mkdir ../elsewhere/package; echo 2 > ../elsewhere/package/models.py");
+        project.take();
+        assert!(!project.wait(PollTimeout::ZERO));
+        for script in ["mount --bind ../elsewhere/package package", "umount package"] {
+            project.shell(script);
+            assert!(project.wait(PollTimeout::ZERO), "{script} wakes");
+            let happened = project.take();
+            assert!(happened.everything && happened.paths.contains(&project.path("package/models.py")));
+            let after = project.take();
+            assert!(after.paths.is_empty() && !after.everything, "once");
+            assert!(!project.wait(PollTimeout::ZERO));
+            assert_eq!(project.heard("echo 3 > package/models.py"), ["package/models.py"], "{script}");
+        }
+        project.shell("mount --bind ../elsewhere/package/models.py views.py");
+        assert!(project.wait(PollTimeout::ZERO) && project.take().everything, "files are mounted over, too");
+        project.shell("umount views.py");
+    });
+}
+
 #[test]
 fn lost_events_are_everything() {
     let mut project = Project::new();
@@ -350,9 +424,38 @@ fn what_cannot_be_listened_to_is_polled() {
 }
 
 #[test]
+fn what_others_change_is_polled_wherever_paths_lead() {
+    let mut project = Project::new();
+    project.watcher.changed_elsewhere =
+        |path| path.components().any(|part| part.as_os_str() == "elsewhere").then_some("NFS");
+    assert_eq!(project.watch(), [], "nothing leads there");
+    let trouble = |directory: PathBuf| Trouble::NoEvents { directory, file_system: "NFS" };
+    let polled = |project: &Project| project.watcher.polling.directories();
+
+    let missing = project.path("../elsewhere/later/on");
+    project.wanted.directories.insert(missing.clone());
+    assert_eq!(project.watch(), [trouble(missing.clone())]);
+    assert_eq!(polled(&project), std::slice::from_ref(&missing));
+    project.wanted.directories.remove(&missing);
+
+    project.shell("echo > ../elsewhere/real.py; ln -s ../../elsewhere/real.py package/link.py");
+    project.wanted.files.insert(project.path("package/link.py"));
+    assert_eq!(project.watch(), [], "it was told");
+    assert_eq!(polled(&project), [project.path("package")]);
+    project.shell("ln -sf ../../elsewhere/later/missing.py package/link.py");
+    assert_eq!(project.watch(), []);
+    assert_eq!(polled(&project), [project.path("package")]);
+
+    project.shell("ln -s ../elsewhere/later linked");
+    project.wanted.files = [project.path("linked/module.py")].into();
+    assert_eq!(project.watch(), []);
+    assert_eq!(polled(&project), [project.path("linked")]);
+}
+
+#[test]
 fn a_watcher_without_troubles_has_no_timer() {
     let project = Project::new();
-    assert!(project.watcher.polling.is_idle());
+    assert!(project.watcher.polling.directories().is_empty());
     assert_eq!(project.watcher.polling.interval(), None);
     assert!(project.directory.path().exists());
 }

@@ -1,6 +1,5 @@
 //! Makes the graph of the files that were scanned.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use petgraph::stable_graph::{NodeIndex, StableDiGraph};
 use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use super::{Dependency, Module, Place, Problem, ProjectGraph, Unresolved, Use, UseTarget};
+use super::{Module, Place, Problem, ProjectGraph, Unresolved, Use, UseTarget, dependencies};
 use crate::finder::{Finder, Kind};
 use crate::project::{Preload, Project};
 use crate::resolve::{self, ExternalName, Reference};
@@ -30,9 +29,9 @@ impl ProjectGraph {
             root: project.root().to_owned(),
             entry: project.entry().clone(),
             graph: StableDiGraph::with_capacity(files.len(), files.len() * 4),
-            by_name: BTreeMap::new(),
-            by_file: FxHashMap::with_capacity_and_hasher(files.len(), FxBuildHasher),
-            externals: Vec::new(),
+            by_name: Arc::default(),
+            by_file: Arc::new(FxHashMap::with_capacity_and_hasher(files.len(), FxBuildHasher)),
+            externals: Arc::default(),
             settings: project.settings().clone(),
             preload: Vec::new(),
             problems: project.settings_problems().to_vec(),
@@ -75,7 +74,7 @@ impl ProjectGraph {
         for problem in found.iter().flat_map(|found| &found.problems) {
             self.problems.push(project_problem(project, &file.path, problem));
         }
-        let index = self.graph.add_node(Module {
+        let index = self.graph.add_node(Arc::new(Module {
             name: file.module.clone(),
             file: file.path.clone(),
             is_package: file.is_package,
@@ -83,9 +82,14 @@ impl ProjectGraph {
             references: Vec::new(),
             found,
             hash: file.version,
-        });
-        self.by_name.entry(file.module).or_insert(index);
-        self.by_file.insert(file.path.into_os_string(), index);
+        }));
+        Arc::make_mut(&mut self.by_name).entry(file.module).or_insert(index);
+        Arc::make_mut(&mut self.by_file).insert(file.path.into_os_string(), index);
+    }
+
+    /// A module of which there is no other holder yet.
+    fn module_mut(&mut self, index: NodeIndex) -> &mut Module {
+        Arc::make_mut(&mut self.graph[index])
     }
 
     /// Where several files have one name, that name means the one Python would load.
@@ -93,7 +97,7 @@ impl ProjectGraph {
         if self.by_name.len() == self.graph.node_count() {
             return;
         }
-        for (name, index) in &mut self.by_name {
+        for (name, index) in Arc::make_mut(&mut self.by_name) {
             let lookup = finder.look_up(name);
             if let Some(id) = lookup.deepest.filter(|_| lookup.complete)
                 && let Some(file) = &finder.get(id).file
@@ -111,7 +115,7 @@ impl ProjectGraph {
             // A namespace package has no file; what it lies in may have one.
             let parent =
                 name.rmatch_indices('.').find_map(|(dot, _)| self.by_name.get(&name[..dot]).copied());
-            self.graph[index].parent = parent;
+            self.module_mut(index).parent = parent;
         }
     }
 
@@ -143,15 +147,23 @@ impl ProjectGraph {
                     }
                 };
                 let is_call = import.is_call();
-                uses.push(Use { target, location: import.location, context: import.context, is_call });
+                uses.push(Use {
+                    target,
+                    import: number,
+                    location: import.location,
+                    context: import.context,
+                    is_call,
+                });
             }
             for relative in &found.unresolved {
                 let names: Vec<&str> = relative.names.iter().map(|name| name.name.as_str()).collect();
                 let written = format!("{} {}", relative.written, names.join(", "));
                 self.note_unresolved(project, index, written, relative.location);
             }
-            self.add_edges(index, &uses);
-            self.graph[index].references = uses;
+            for (target, dependency) in dependencies(index, &uses) {
+                self.graph.add_edge(index, target, dependency);
+            }
+            self.module_mut(index).references = uses;
         }
     }
 
@@ -167,34 +179,12 @@ impl ProjectGraph {
     }
 
     fn external(&mut self, ids: &mut FxHashMap<ExternalName, usize>, external: ExternalName) -> UseTarget {
-        let next = self.externals.len();
+        let externals = Arc::make_mut(&mut self.externals);
+        let next = externals.len();
         UseTarget::External(*ids.entry(external).or_insert_with_key(|external| {
-            self.externals.push(external.clone());
+            externals.push(external.clone());
             next
         }))
-    }
-
-    fn add_edges(&mut self, source: NodeIndex, uses: &[Use]) {
-        for one in uses {
-            let UseTarget::FirstParty(target) = one.target else { continue };
-            if target == source {
-                continue;
-            }
-            let dependency = Dependency { how: one.how(), location: one.location, by_call: one.is_call };
-            match self.graph.find_edge(source, target) {
-                None => {
-                    self.graph.add_edge(source, target, dependency);
-                }
-                Some(edge) => {
-                    let known = &mut self.graph[edge];
-                    let by_call = known.by_call && dependency.by_call;
-                    if dependency.how < known.how {
-                        *known = dependency;
-                    }
-                    known.by_call = by_call;
-                }
-            }
-        }
     }
 
     fn note_unresolved(

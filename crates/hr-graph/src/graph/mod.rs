@@ -1,6 +1,7 @@
 //! The graph of a project's own modules, and what they import from others.
 
 mod build;
+mod edit;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -89,6 +90,8 @@ impl Module {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Use {
     pub(crate) target: UseTarget,
+    /// Index of the import among those of its file.
+    pub(crate) import: u32,
     pub(crate) location: Location,
     pub(crate) context: Context,
     pub(crate) is_call: bool,
@@ -117,6 +120,34 @@ pub struct Dependency {
     pub by_call: bool,
 }
 
+/// What a module with these references depends on, in the order in which it asks for it.
+fn dependencies(module: NodeIndex, references: &[Use]) -> impl Iterator<Item = (NodeIndex, Dependency)> {
+    let mut found: Vec<(NodeIndex, Dependency)> = Vec::new();
+    let mut positions: FxHashMap<NodeIndex, usize> = FxHashMap::default();
+    for one in references {
+        let UseTarget::FirstParty(target) = one.target else { continue };
+        if target == module {
+            continue;
+        }
+        let dependency = Dependency { how: one.how(), location: one.location, by_call: one.is_call };
+        match positions.get(&target) {
+            None => {
+                positions.insert(target, found.len());
+                found.push((target, dependency));
+            }
+            Some(position) => {
+                let known = &mut found[*position].1;
+                let by_call = known.by_call && dependency.by_call;
+                if dependency.how < known.how {
+                    *known = dependency;
+                }
+                known.by_call = by_call;
+            }
+        }
+    }
+    found.into_iter()
+}
+
 /// An import of something that would be first-party, but does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unresolved {
@@ -129,15 +160,17 @@ pub struct Unresolved {
 }
 
 /// A scanned project. See the crate's documentation for what it answers.
+///
+/// Clones share what is large.
 #[derive(Debug, Clone)]
 pub struct ProjectGraph {
     pub(crate) root: PathBuf,
     pub(crate) entry: Entry,
-    pub(crate) graph: StableDiGraph<Module, Dependency>,
-    pub(crate) by_name: BTreeMap<String, NodeIndex>,
+    pub(crate) graph: StableDiGraph<Arc<Module>, Dependency>,
+    pub(crate) by_name: Arc<BTreeMap<String, NodeIndex>>,
     /// By absolute path. Hashing a `Path` takes it apart; its text will do.
-    pub(crate) by_file: FxHashMap<OsString, NodeIndex>,
-    pub(crate) externals: Vec<ExternalName>,
+    pub(crate) by_file: Arc<FxHashMap<OsString, NodeIndex>>,
+    pub(crate) externals: Arc<Vec<ExternalName>>,
     pub(crate) settings: Settings,
     /// What the settings want to be imported in any case, and where they say so.
     pub(crate) preload: Vec<(ExternalName, Place)>,
@@ -168,17 +201,17 @@ impl ProjectGraph {
 
     /// All first-party modules, sorted by name and file.
     pub fn modules(&self) -> impl Iterator<Item = &Module> {
-        self.graph.node_weights()
+        self.graph.node_weights().map(Arc::as_ref)
     }
 
     /// A first-party module by name.
     pub fn module(&self, name: &str) -> Option<&Module> {
-        self.by_name.get(name).map(|index| &self.graph[*index])
+        self.by_name.get(name).map(|index| &*self.graph[*index])
     }
 
     /// A first-party module by its file, absolute or relative to the root.
     pub fn module_of_file(&self, file: &Path) -> Option<&Module> {
-        self.index_of_file(file).map(|index| &self.graph[index])
+        self.index_of_file(file).map(|index| &*self.graph[index])
     }
 
     pub(crate) fn index_of_file(&self, file: &Path) -> Option<NodeIndex> {
@@ -193,7 +226,7 @@ impl ProjectGraph {
         let mut all: Vec<_> = self
             .graph
             .edge_references()
-            .map(|edge| (&self.graph[edge.source()], &self.graph[edge.target()], *edge.weight()))
+            .map(|edge| (&*self.graph[edge.source()], &*self.graph[edge.target()], *edge.weight()))
             .collect();
         all.sort_by(|one, other| (&one.0.name, &one.1.name).cmp(&(&other.0.name, &other.1.name)));
         all

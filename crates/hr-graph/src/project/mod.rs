@@ -154,6 +154,12 @@ impl Project {
         &self.settings_problems
     }
 
+    /// Whether the settings are still what was read last.
+    pub(crate) fn settings_hold(&self) -> bool {
+        let (settings, problems) = Settings::read(&self.root);
+        settings == self.settings && problems == self.settings_problems
+    }
+
     pub(crate) fn read_settings(&mut self) {
         (self.settings, self.settings_problems) = Settings::read(&self.root);
     }

@@ -5,6 +5,7 @@ mod cases;
 mod changes;
 mod locate;
 mod plan;
+mod rescanning;
 mod scanning;
 mod settings;
 mod support;

@@ -36,7 +36,7 @@ class Job:
     main_name: str | None
     main_file: str | None
     program: tuple[str, str, str | None] | None
-    """The program that this is: ``script`` and its path, ``module`` and its name, or ``function``, its module, its name."""
+    """The program: ``script`` and its path, ``module`` and its name, or ``function``, its module, and its name."""
     reloaded: bool
     result: Results
 

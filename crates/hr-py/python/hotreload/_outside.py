@@ -17,9 +17,9 @@ MOST = 1000
 """Files that are told of at a time."""
 
 _INSTALLED = ("/site-packages/", "/dist-packages/", "/lib-dynload/")
-_NOT_OUTSIDE = tuple({
-    os.path.dirname(place) + os.sep for place in (__file__, os.__file__, os.path.realpath(os.__file__))
-})
+_NOT_OUTSIDE = tuple(
+    {os.path.dirname(place) + os.sep for place in (__file__, os.__file__, os.path.realpath(os.__file__))}
+)
 """This package and the standard library."""
 
 

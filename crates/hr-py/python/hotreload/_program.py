@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from importlib.machinery import BuiltinImporter, SourceFileLoader, SourcelessFileLoader
 from importlib.util import MAGIC_NUMBER
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any, TypeAlias
 
 from hotreload import _native
@@ -103,7 +103,7 @@ def _install_main() -> None:
     if sys.version_info < (3, 14):
         main.__annotations__ = {}
     main.__dict__["__builtins__"] = builtins
-    main.__loader__ = BuiltinImporter  # type: ignore[assignment]
+    main.__loader__ = BuiltinImporter
     sys.modules["__main__"] = main
 
 
@@ -121,7 +121,7 @@ def _function(module: str, function: str) -> Beginning:
 
 
 def _file(name: str) -> Beginning:
-    path = os.path.join(os.getcwd(), name.removeprefix("./"))
+    path = os.path.join(os.getcwd(), name)
     if _is_searched(path):
         _search_first(path)
         return "call", _run_module_as_main(), ("__main__", False)
@@ -170,6 +170,10 @@ def _is_searched(path: str) -> bool:
 
 
 def _search_first(directory: str) -> None:
-    """Let ``sys.path`` begin with ``directory``. Who asked for this run had to know it, too, but cannot know as well."""
-    if not getattr(sys.flags, "safe_path", sys.flags.isolated) and sys.path[:1] != [directory]:
+    """Let ``sys.path`` begin with ``directory``, which who asked for this run may have spelled otherwise."""
+    if getattr(sys.flags, "safe_path", sys.flags.isolated):
+        return
+    if sys.path and os.path.normpath(sys.path[0]) == os.path.normpath(directory):
+        sys.path[0] = directory  # as the interpreter writes it
+    else:
         sys.path.insert(0, directory)

@@ -56,7 +56,7 @@ class FileReads:
         self._filter.listen(False)
 
     def hand_over(self, events: list[str], listener: Callable[[str, tuple[Any, ...]], None]) -> None:
-        """Watch for nothing any more, and let ``listener`` have ``events`` instead: a second hook would cost as much."""
+        """Let ``listener`` have ``events`` from now on, and nothing else: a second hook would cost as much."""
         self._filter.redirect(events, listener)
         self.record()
 

@@ -172,7 +172,7 @@ class Template:
         self._outside = Outside()
         self._running: _program.Running | None = None
 
-    def begin(self) -> None:  # noqa: PLR6301 - a method of the interpreter
+    def begin(self) -> None:
         """The interpreter has left its last frame: undo what it was led here with."""
         sys.excepthook = sys.__excepthook__
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):
@@ -369,7 +369,7 @@ def _qualified(kind: type[BaseException]) -> str:
 
 
 class _Paused(BaseException):
-    """Raised to leave all frames of Python. What is forked from a process without frames has none of ours below its own."""
+    """Raised to leave all frames of Python, so that what is forked has none of ours below its own."""
 
 
 def main(at_startup: frozenset[str]) -> NoReturn:

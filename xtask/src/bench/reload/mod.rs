@@ -65,12 +65,15 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options)
         Some(file) if file.exists() => Measurement::read(file)?,
         _ => Measurement::default(),
     };
-    if options.rounds > 0 {
-        measure(workspace, progress, options, &mut measurement)?;
-    }
+    let outcome = match options.rounds {
+        0 => Ok(()),
+        _ => measure(workspace, progress, options, &mut measurement),
+    };
+    // What came before a failure is worth keeping.
     if let Some(file) = &options.into {
         measurement.write(file)?;
     }
+    outcome?;
     if let Some(file) = &options.picture {
         fs::write(file, picture::draw(&measurement))
             .with_context(|| format!("cannot write {}", file.display()))?;

@@ -1,7 +1,7 @@
 //! What somebody waits for: a scan decides what it means for the template, a build follows if there must be one, and
 //! whoever asked is told.
 
-use hr_forkserver::protocol::{Failure, Reply, Update};
+use hr_forkserver::protocol::{Failure, Reply, SnapshotId, Update};
 use hr_forkserver::{BuildError, SnapshotTree, TreeEvent};
 
 use super::renewal::Renewal;
@@ -49,6 +49,7 @@ impl Refresh {
         let decision = match purpose {
             // What it lacks, the run loads itself.
             Purpose::Revive(_) if best.is_some() => Decision::Keep,
+            Purpose::Update(_) if best.is_some_and(|best| self.lacks_nothing_urgent(best)) => Decision::Keep,
             _ => decide::now(appraised),
         };
         match decision {
@@ -56,6 +57,12 @@ impl Refresh {
             Decision::Layer => self.build(tree, Site { context, base: best }, purpose, change),
             Decision::Boot => self.build(tree, Site { context, base: None }, purpose, change),
         }
+    }
+
+    /// Whether nobody need wait for what `best` lacks.
+    fn lacks_nothing_urgent(&self, best: SnapshotId) -> bool {
+        let Some(project) = &self.project else { return true };
+        project.urgent(&self.snapshots.holding(best).missing(project.demand())) == 0
     }
 
     fn build(

@@ -203,6 +203,11 @@ impl Refresh {
     pub(crate) fn learn(&mut self, modules: Vec<String>) {
         if let Some(project) = &mut self.project {
             project.learn(modules);
+            if project.open.learn_at_once {
+                // They are looked at as soon as nobody waits.
+                self.rated = None;
+                self.renewal.retry();
+            }
         }
     }
 

@@ -15,6 +15,15 @@ pub(super) enum Renewal {
     Failed,
 }
 
+impl Renewal {
+    /// Something has changed: what failed is worth another try.
+    pub(super) fn retry(&mut self) {
+        if matches!(self, Self::Failed) {
+            *self = Self::Idle;
+        }
+    }
+}
+
 impl Refresh {
     /// Begins what is worth building while nobody waits.
     pub(super) fn renew(&mut self, tree: &mut SnapshotTree) {

@@ -187,6 +187,16 @@ impl Registration {
         }
     }
 
+    /// Watches more, from now on. None of it is suspect yet.
+    pub(crate) fn extend(&mut self, files: &[Name], directories: &[Name]) {
+        self.directories.extend(directories.iter().cloned());
+        let all = files.iter().chain(directories);
+        match self.watch.0.clone() {
+            Some(watching) => self.look_after(&mut watching.borrow_mut(), all),
+            None => self.unwatched.extend(all.cloned()),
+        }
+    }
+
     /// Whether the kernel tells of all that is registered.
     pub(crate) fn is_complete(&self) -> bool {
         self.unwatched.is_empty()
