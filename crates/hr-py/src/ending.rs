@@ -22,7 +22,8 @@ pub(crate) fn finish(py: Python<'_>, end: End, own_modules: Option<impl FnOnce()
     if let Some(own_modules) = own_modules {
         // What goes wrong here would be said by nobody anywhere.
         let _ = tear_down(py, own_modules);
-        flushed &= flush_standard_streams(py, flushed);
+        let telling = flushed;
+        flushed &= flush_standard_streams(py, telling);
     }
     sys::flush_c_streams();
     if end.interrupted {
