@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness import processes
+from harness.development import Address, Development
 from harness.environment import VirtualEnvironment
 from harness.user import Place, User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -42,3 +43,23 @@ def user(environment: VirtualEnvironment, place: Place) -> Iterator[User]:
         assert place.litter() == []
     finally:
         user.end()
+
+
+@pytest.fixture
+def develop(user: User) -> Iterator[Callable[..., Development]]:
+    """Starts `hr run` with the words it is given."""
+    started: list[Development] = []
+
+    def start(*words: str, terminal: bool = False, **variables: str) -> Development:
+        started.append(Development(user, *words, terminal=terminal, **variables))
+        return started[-1]
+
+    yield start
+    for development in started:
+        development.close()
+
+
+@pytest.fixture
+def address() -> Address:
+    """Where the test's server may listen."""
+    return Address()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 NUMPY = ("numpy",)
 SCIPY = (*NUMPY, "scipy")
 SCIKIT_LEARN = (*SCIPY, "scikit-learn", "joblib", "threadpoolctl", "narwhals")
-PANDAS = (*NUMPY, "pandas", "python-dateutil", "tzdata", "pyarrow")
+PANDAS = (*NUMPY, "pandas", "python-dateutil", "six", "tzdata", "pyarrow")
 POLARS = ("polars", "polars-runtime-32")
 
 DJANGO = ("Django", "asgiref", "sqlparse")

@@ -134,7 +134,7 @@ impl Listening {
         let last = self.settling.last();
         let Batch { paths, everything } = self.settling.settled(now)?;
         let mut decisive = false;
-        let files: BTreeSet<_> = paths
+        let mut files: BTreeSet<_> = paths
             .into_iter()
             .filter(|path| {
                 let counts = self.counts_by_itself(path);
@@ -144,6 +144,10 @@ impl Listening {
                 changed || !counts || self.wanted.files.contains(path)
             })
             .collect();
+        if !files.iter().all(|path| path.is_dir()) {
+            // Whatever is in a new directory is there as well, and says more.
+            files.retain(|path| !path.is_dir());
+        }
         (everything || !files.is_empty()).then_some(Changed { files, decisive, at: last })
     }
 

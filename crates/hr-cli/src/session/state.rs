@@ -261,6 +261,15 @@ impl State {
 
     fn started(&mut self, now: Instant) -> Vec<Action> {
         self.program = Program::Running;
+        match self.ending {
+            Some((signal, _)) if is_sent_to_us(signal) => {
+                self.program = Program::Stopping;
+                return vec![Action::Stop(self.grace)];
+            }
+            // A terminal's own signal may have come before there was a program to get it.
+            Some((signal, _)) => return vec![Action::Send(signal)],
+            None => {}
+        }
         let Changed { files, at, .. } = std::mem::take(&mut self.reason);
         let mut actions = Vec::new();
         if !files.is_empty() {
@@ -302,6 +311,8 @@ impl State {
         let before = self.ending.replace((signal, now));
         let insists = before.is_some_and(|(_, since)| now.saturating_duration_since(since) <= INSISTENCE);
         match self.program {
+            // In a moment there is a program that can clean up.
+            Program::Starting if !insists => Vec::new(),
             // Whatever is on its way ends with this process.
             Program::New | Program::Starting | Program::Ended => vec![Action::End(Exit::By(signal))],
             Program::Running | Program::Stopping if insists => {

@@ -14,7 +14,7 @@ use crate::supervisor::lines::Lines;
 /// How long a template may be built before anybody is told of it.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// How many files are named in one line.
+/// How many files or modules are named in one line.
 const NAMED: usize = 2;
 
 /// How much is told.
@@ -128,7 +128,7 @@ impl Voice {
                 self.say(Verbosity::Verbose, &text, &json!({"event": "nothing", "files": self.paths(files)}));
             }
             Line::Added(modules) => {
-                let text = format!("{} · added to the template", modules.join(", "));
+                let text = format!("{} · added to the template", listed(modules.iter().cloned()));
                 self.say(Verbosity::Normal, &text, &json!({"event": "added", "modules": modules}));
             }
             Line::Rebuilt(files) => {
@@ -187,15 +187,16 @@ impl Voice {
         files.iter().map(|file| self.relative(file).to_string_lossy().into_owned()).collect()
     }
 
-    /// The first files by name, and how many more.
     fn names(&self, files: &[PathBuf]) -> String {
-        let named = files.iter().take(NAMED).map(|file| self.relative(file).display().to_string());
-        let named = named.collect::<Vec<_>>().join(", ");
-        match files.len().saturating_sub(NAMED) {
-            0 => named,
-            more => format!("{named} and {more} more"),
-        }
+        listed(files.iter().map(|file| self.relative(file).display().to_string()))
     }
+}
+
+/// The first of them by name, and how many more.
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let named = names.take(NAMED).collect::<Vec<_>>().join(", ");
+    if more == 0 { named } else { format!("{named} and {more} more") }
 }
 
 fn line_seconds(line: &Line) -> Option<f64> {

@@ -10,6 +10,9 @@ import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -59,6 +62,30 @@ class VirtualEnvironment:
                 link = self.site_packages / top
                 if not link.exists():
                     link.symlink_to(str(distribution.locate_file(top)))
+
+    def link_programs(self, *names: str) -> None:
+        """Link distributions with all that they need, and write their commands as an installer does."""
+        waiting, linked = list(names), set[str]()
+        while waiting:
+            name = canonicalize_name(waiting.pop())
+            if name in linked:
+                continue
+            linked.add(name)
+            self.link(name)
+            distribution = importlib.metadata.distribution(name)
+            needed = map(Requirement, distribution.requires or ())
+            waiting += [each.name for each in needed if each.marker is None or each.marker.evaluate({"extra": ""})]
+            for command in distribution.entry_points.select(group="console_scripts"):
+                self._write_command(command)
+
+    def _write_command(self, command: importlib.metadata.EntryPoint) -> None:
+        first, _, _ = command.attr.partition(".")
+        script = self.python.with_name(command.name)
+        script.write_text(
+            f"#!{self.python}\nimport sys\nfrom {command.module} import {first}\n"
+            f"if __name__ == '__main__':\n    sys.exit({command.attr}())\n"
+        )
+        script.chmod(0o755)
 
     def _copy_distribution(self, name: str) -> None:
         """Copy an installed distribution file by file, programs beside the interpreter included."""

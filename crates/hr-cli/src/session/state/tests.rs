@@ -260,3 +260,21 @@ fn what_is_saved_after_an_interrupt_restarts_a_debugger() {
     assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
     assert_eq!(session.on(Event::Ended(ExitStatus::Signaled(15))), [Action::Start]);
 }
+
+#[test]
+fn a_program_that_is_about_to_start_when_an_end_is_wanted_ends_by_itself() {
+    for (signal, action) in
+        [(Signal::SIGINT, Action::Send(Signal::SIGINT)), (Signal::SIGTERM, Action::Stop(GRACE))]
+    {
+        let mut session = Session { state: State::new(true, GRACE), now: Instant::now() };
+        session.on(Event::Opened);
+        assert_eq!(session.signal(signal), [], "in a moment it can clean up");
+        assert_eq!(session.on(Event::Started), [action]);
+        let end = session.on(Event::Ended(ExitStatus::Signaled(signal as i32)));
+        assert!(matches!(end[..], [Action::End(_)]), "{end:?}");
+    }
+    let mut session = Session { state: State::new(true, GRACE), now: Instant::now() };
+    session.on(Event::Opened);
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.signal(Signal::SIGINT), [Action::End(Exit::By(Signal::SIGINT))], "at once");
+}
