@@ -18,11 +18,11 @@ pub(crate) fn finish(py: Python<'_>, end: End, own_modules: Option<impl FnOnce()
     {
         error.write_unraisable(py, Some(&atexit));
     }
-    let mut flushed = flush_standard_streams(py, true);
+    let flushed = flush_standard_streams(py, complain_of);
     if let Some(own_modules) = own_modules {
         // What goes wrong here would be said by nobody anywhere.
         let _ = tear_down(py, own_modules);
-        flushed &= flush_standard_streams(py, flushed);
+        flush_standard_streams(py, |_, _, _| {});
     }
     sys::flush_c_streams();
     if end.interrupted {
@@ -119,8 +119,8 @@ fn clear(names: &Bound<'_, PyDict>) -> PyResult<()> {
     Ok(())
 }
 
-/// Whether everything could be written out. What could not be is told if `telling`.
-fn flush_standard_streams(py: Python<'_>, telling: bool) -> bool {
+/// Whether all could be written. `failed` is told of what could not.
+fn flush_standard_streams(py: Python<'_>, failed: impl Fn(&str, PyErr, &Bound<'_, PyAny>)) -> bool {
     let Ok(module) = py.import("sys") else { return true };
     let mut flushed = true;
     for name in ["stdout", "stderr"] {
@@ -131,10 +131,14 @@ fn flush_standard_streams(py: Python<'_>, telling: bool) -> bool {
         }
         if let Err(error) = stream.call_method0("flush") {
             flushed = false;
-            if name == "stdout" && telling {
-                sys::write_unraisable(py, error, c"Exception ignored on flushing sys.stdout", &stream);
-            }
+            failed(name, error, &stream);
         }
     }
     flushed
+}
+
+fn complain_of(name: &str, error: PyErr, stream: &Bound<'_, PyAny>) {
+    if name == "stdout" {
+        sys::write_unraisable(stream.py(), error, c"Exception ignored on flushing sys.stdout", stream);
+    }
 }

@@ -38,7 +38,7 @@ impl Server {
         template.call_method0(py, "begin")?;
         let socket = sys::adopt(descriptor)?;
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-        paused::serve(CPython { template }, socket)
+        sys::outside_of_this_call(py, || paused::serve(CPython { template }, socket))
     }
 }
 

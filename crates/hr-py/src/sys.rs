@@ -1,6 +1,7 @@
 //! The calls that Rust cannot check. All `unsafe` of this crate is here.
 #![allow(unsafe_code)]
 
+use std::convert::Infallible;
 use std::ffi::{CStr, c_char, c_int};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -132,6 +133,15 @@ pub(crate) fn run_code<'py>(
         let result = ffi::PyEval_EvalCode(code.as_ptr(), names.as_ptr(), names.as_ptr());
         Bound::from_owned_ptr_or_err(names.py(), result)
     }
+}
+
+/// Does `rest` as if the interpreter had not called the function that calls this: in its count of nested calls, which a
+/// program sees as far as it gets before `RecursionError`, the caller's own is not there. It never comes back.
+pub(crate) fn outside_of_this_call(_python: Python<'_>, rest: impl FnOnce() -> Infallible) -> ! {
+    // SAFETY: the caller is attached to the interpreter, and in a call that was counted. Who has called it will not find
+    // that out, since `rest` does not end.
+    unsafe { ffi::Py_LeaveRecursiveCall() };
+    match rest() {}
 }
 
 /// Writes out what C code has left in its `stdio` buffers, as `exit` would.

@@ -1,4 +1,4 @@
-"""Whatever is killed, missing or exhausted under ``hr run``: it is said, the work goes on if it can, and nothing is left."""
+"""Whatever is killed, missing or exhausted under ``hr run``: the work goes on if it can, and nothing is left."""
 
 from __future__ import annotations
 

@@ -5,122 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import textwrap
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
+from harness.ends import AT_EVERY_START, ENDS
 from harness.user import PROGRAMS
 
 if TYPE_CHECKING:
     from harness.user import User
-
-ENDS = {
-    "nothing": "",
-    "exception at depth": """
-        def sink(depth):
-            return 1 / 0 if depth == 0 else sink(depth - 1)
-        sink(5)
-        """,
-    "chained exceptions": """
-        try:
-            {}["key"]
-        except KeyError as error:
-            raise RuntimeError("wrapped") from error
-        """,
-    "syntax error": "compile('if x\\n', 'somewhere.py', 'exec')",
-    "missing module": "import module_that_nobody_has",
-    "exit without code": "sys.exit()",
-    "exit with a code": "sys.exit(3)",
-    "exit with a negative code": "sys.exit(-1)",
-    "exit with a large code": "sys.exit(1000)",
-    "exit with a truth value": "sys.exit(True)",
-    "exit with a text": "sys.exit('said at the end')",
-    "exit with an object": "sys.exit(['said', 'at the end'])",
-    "exit within exit": """
-        import atexit
-        atexit.register(lambda: print("registered", __name__, globals().get("__file__")))
-        sys.exit(4)
-        """,
-    "leave at once": "print('lost'); os._exit(5)",
-    "interrupt": "import atexit; atexit.register(print, 'cleaned up'); raise KeyboardInterrupt",
-    "interrupt by signal": "os.kill(os.getpid(), signal.SIGINT); signal.pause()",
-    "terminate": "os.kill(os.getpid(), signal.SIGTERM); signal.pause()",
-    "terminate gracefully": """
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(6))
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
-        """,
-    "exception at the end": "import atexit; atexit.register(lambda: 1 / 0)",
-    "hook for exceptions": "sys.excepthook = lambda kind, *_: print('hooked', kind.__name__); 1 / 0",
-    "broken hook": "sys.excepthook = lambda *_: {}['hook']; 1 / 0",
-    "threads": """
-        import time
-        def late():
-            time.sleep(0.05)
-            print("late", __name__)
-        threading.Thread(target=late).start()
-        threading.Thread(target=sys.exit, args=(7,)).start()
-        print("main is done")
-        """,
-    "exception in a thread": """
-        thread = threading.Thread(target=lambda: 1 / 0, name="worker")
-        thread.start()
-        thread.join()
-        """,
-    "file that is not closed": """
-        held = open(os.path.join(os.environ["HOME"], "held"), "w")
-        held.write("written")
-        """,
-    "finalizer": """
-        class Owner:
-            def __del__(self):
-                print("finalized")
-        owner = Owner()
-        """,
-    "stack of a warning": "import warnings; warnings.warn('from above', stacklevel=2)",
-    "depth": """
-        def count(depth=0):
-            try:
-                return count(depth + 1)
-            except RecursionError:
-                return depth
-        print(count())
-        """,
-    "full device": "sys.stdout = open('/dev/full', 'w'); print('never written')",
-    "input": "print(repr(input('name? ')), sys.stdin.read())",
-    "children by spawn": """
-        import multiprocessing
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            print(pool.map(work, [1, 2]))
-        """,
-    "children by forkserver": """
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("forkserver")) as pool:
-            print(list(pool.map(work, [1, 2])))
-        """,
-    "other programs": """
-        import subprocess
-        print(subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, text=True, check=True))
-        """,
-    "event loop": """
-        import asyncio
-        async def main():
-            await asyncio.sleep(0)
-            raise ValueError("in the loop")
-        asyncio.run(main())
-        """,
-    "itself again": """
-        if "again" not in sys.argv:
-            sys.stdout.flush()
-            os.execv(sys.executable, [*sys.orig_argv, "again"])
-        """,
-}
-"""What a program does once it has told what it sees."""
-
-WITHOUT_A_FILE = ("children by spawn", "children by forkserver")
-"""What hangs in any interpreter: children do not find the `__main__` of a directory or an archive."""
 
 KINDS = {
     "script": ["program.py", "one", "--two=2"],
@@ -132,6 +27,9 @@ KINDS = {
     "archive": ["archive.zip"],
 }
 """How a program is started."""
+
+OF_OLDER_VERSIONS = ("exceptiongroup", "tomli", "typing_extensions") if sys.version_info < (3, 11) else ()
+"""What pytest needs beside."""
 
 FAILURES = {
     "no module": ["-m", "nothing_of_that_name"],
@@ -161,14 +59,14 @@ def write_programs(user: User, end: str) -> None:
 
 
 def ended(done: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
-    def without_addresses(text: str) -> str:
-        return re.sub(r"0x[0-9a-f]+|\d{5,}", "…", text)
+    def without_what_varies(text: str) -> str:
+        return re.sub(r"0x[0-9a-f]+|\d{5,}|[\d.]+s\b", "…", text)
 
-    return done.returncode, without_addresses(done.stdout), without_addresses(done.stderr)
+    return done.returncode, without_what_varies(done.stdout), without_what_varies(done.stderr)
 
 
-def both(user: User, words: list[str]) -> list[tuple[int, str, str]]:
-    """How a program ends that an interpreter was started for, and how a run of it does."""
+def both(user: User, words: list[str], run: list[str] | None = None) -> list[tuple[int, str, str]]:
+    """How a program ends that an interpreter was started for, and how a run of it does, if need be by other words."""
     environment = {**user.variables(), "PYTHONHASHSEED": "0"}
     environment.pop("PYTHONFAULTHANDLER")
     commands = [
@@ -176,7 +74,7 @@ def both(user: User, words: list[str]) -> list[tuple[int, str, str]]:
         [
             str(user.environment.folder / "bin" / "hr"),
             *["run", "--no-reload", "-q", "--python", str(user.environment.python)],
-            *words,
+            *(run or words),
         ],
     ]
     return [
@@ -197,17 +95,61 @@ def both(user: User, words: list[str]) -> list[tuple[int, str, str]]:
     ]
 
 
+def ends_as_in_an_interpreter(user: User, words: list[str], end: str, name: str) -> None:
+    write_programs(user, end)
+    held = user.place.home / "held"
+    held.unlink(missing_ok=True)
+    cold, run = both(user, words)
+    assert run == cold, name
+    assert not held.exists() or held.read_text() == "written"
+
+
+@pytest.mark.parametrize("subject", ENDS)
+def test_a_run_ends_as_in_an_interpreter(user: User, subject: str) -> None:
+    for name, end in ENDS[subject].items():
+        ends_as_in_an_interpreter(user, KINDS["script"], end, name)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_is_the_program_that_an_interpreter_would_be(user: User, kind: str) -> None:
-    for name, end in ENDS.items():
-        if name in WITHOUT_A_FILE and kind in ("directory", "archive"):
-            continue
-        write_programs(user, end)
-        held = user.place.home / "held"
-        held.unlink(missing_ok=True)
-        cold, run = both(user, KINDS[kind])
-        assert run == cold, f"{kind}: {name}"
-        assert not held.exists() or held.read_text() == "written"
+def test_a_run_is_begun_as_by_an_interpreter(user: User, kind: str) -> None:
+    for subject, name in AT_EVERY_START:
+        ends_as_in_an_interpreter(user, KINDS[kind], ENDS[subject][name], name)
+
+
+def test_children_find_the_modules_of_a_module(user: User) -> None:
+    # Those of a package, a directory or an archive would not, in any interpreter, and would be started for ever.
+    for kind in ("module", "module of a package"):
+        for name in ("by spawn", "by forkserver"):
+            ends_as_in_an_interpreter(user, KINDS[kind], ENDS["children"][name], f"{kind}: {name}")
+
+
+def test_commands_are_those_that_an_interpreter_would_run(user: User) -> None:
+    user.environment.link("pytest", "pluggy", "iniconfig", "packaging", "pygments", *OF_OLDER_VERSIONS)
+    script = user.environment.folder / "bin" / "introspect"
+    script.write_text(f"#!{user.environment.python}\nimport sys\nfrom program import main\nsys.exit(main())\n")
+    script.chmod(0o755)
+    write_programs(user, "sys.exit(2)")
+    user.place.write(
+        {
+            "program.py": "import sys\ndef main():\n    print(sys.argv, __name__, sys.path)\n    return 1 / 0\n",
+            "test_both.py": """
+                import os, sys, unittest
+                class Both(unittest.TestCase):
+                    def test_right(self):
+                        print(sys.argv, sys.path, __name__, os.getcwd())
+                    def test_wrong(self):
+                        self.assertEqual(1, 2)
+                """.replace("\n" + " " * 16, "\n"),
+        }
+    )
+    for words in (["-m", "unittest"], ["-m", "unittest", "-v", "test_both"], ["-m", "pytest", "-qrA", "--color=yes"]):
+        cold, run = both(user, words)
+        assert run == cold, words
+        assert "AssertionError" in cold[1] + cold[2]
+    (user.place.project / "program.py").rename(user.environment.site_packages / "program.py")
+    cold, run = both(user, [str(script), "one"], ["introspect", "one"])
+    assert run == cold
+    assert "ZeroDivisionError" in cold[2]
 
 
 def test_what_cannot_be_run_is_refused_as_by_an_interpreter(user: User) -> None:

@@ -3,174 +3,44 @@
 from __future__ import annotations
 
 import re
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from harness import processes
-from harness.terminal import BASH, CTRL_BACKSLASH, CTRL_C, CTRL_D, CTRL_Z, UP, Terminal
+from harness.terminal import (
+    CTRL_BACKSLASH,
+    CTRL_C,
+    CTRL_D,
+    CTRL_Z,
+    LOOP,
+    ONCE,
+    PYTHON,
+    UP,
+    Terminal,
+    needs_shell,
+)
+from harness.terminal_programs import (
+    DEBUGGED,
+    ECHO,
+    FULL_SCREEN,
+    HANDLER,
+    INTERPRETER,
+    JOBS,
+    PLAIN_SERVER,
+    QUESTION,
+    RAW,
+    SERVER,
+    SIZE,
+    STUBBORN,
+    WHISPERED,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.user import User
 
-pytestmark = pytest.mark.skipif(not shutil.which(BASH), reason="needs a shell that has job control and tells its status")
-
-PYTHON = "python"
-ONCE = "hr run -q --no-reload"
-LOOP = "hr run"
-
-QUESTION = """
-print("hello", input("name? "))
-input("more? ")
-"""
-
-PASSWORD = """
-import getpass
-import sys
-sys.tracebacklimit = 0
-print("got", getpass.getpass())
-"""
-
-DEBUGGED = """
-def double(value):
-    return value * 2
-
-breakpoint()
-x = double(21)
-print("end", x)
-"""
-
-INTERPRETER = """
-import code
-import readline
-code.interact(banner="Welcome", local={}, exitmsg="")
-"""
-
-SERVER = """
-import atexit
-import os
-import signal
-
-atexit.register(print, "atexit")
-def main():
-    try:
-        os.write(1, b"Serving version 1\\n")
-        while True:
-            signal.pause()
-    except KeyboardInterrupt:
-        print("interrupted")
-        raise
-    finally:
-        print("finally")
-try:
-    main()
-except KeyboardInterrupt:
-    os.write(1, b"over\\n")
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    raise SystemExit(7)
-"""
-
-PLAIN_SERVER = """
-import os
-import signal
-import sys
-sys.tracebacklimit = 0  # where exactly it is interrupted does not matter
-os.write(1, b"Serving version 1\\n")
-while True:
-    signal.pause()
-"""
-
-HANDLER = """
-import os
-import signal
-import sys
-
-def end(number, frame):
-    os.write(1, f"handled {signal.Signals(number).name}\\n".encode())
-    sys.exit(3)
-
-for number in (signal.SIGINT, signal.SIGQUIT):
-    signal.signal(number, end)
-os.write(1, b"Serving\\n")
-while True:
-    signal.pause()
-"""
-
-STUBBORN = """
-import os
-import signal
-import subprocess
-import sys
-
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.SIG_IGN)
-child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], start_new_session=True)
-os.write(1, f"Serving 1 {child.pid}.\\n".encode())
-while True:
-    signal.pause()
-"""
-
-ECHO = """
-print("version 1", flush=True)
-while True:
-    print("got", input(), flush=True)
-"""
-
-SIZE = """
-import os
-import signal
-
-def tell(*_):
-    os.write(1, "size {} {}\\n".format(*os.get_terminal_size()).encode())
-
-signal.signal(signal.SIGWINCH, tell)
-tell()
-while True:
-    signal.pause()
-"""
-
-RAW = """
-import os
-import tty
-tty.setraw(0)
-os.write(1, b"Version 1\\r\\n")
-while (key := os.read(0, 1)) != b"q":
-    os.write(1, b"key " + key + b"\\r\\n")
-"""
-
-FULL_SCREEN = """
-import curses
-
-def main(screen):
-    screen.addstr(0, 0, "Full screen 1")
-    while True:
-        screen.refresh()
-        key = screen.getkey()
-        if key == "q":
-            break
-        screen.addstr(1, 0, "key " + key)
-
-curses.wrapper(main)
-print("After")
-"""
-
-JOBS = """
-import os
-import signal
-import subprocess
-
-def foreground():
-    os.setpgrp()
-    os.tcsetpgrp(0, os.getpgrp())
-
-signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-subprocess.run(["sh", "-c", "read line; echo child $line"], preexec_fn=foreground)
-foreground()
-print("back", input("more? "))
-"""
-
+pytestmark = needs_shell
 
 SCENES: dict[str, tuple[str, Callable[[Terminal], None]]] = {}
 """Programs, and what a person does with them until the shell has the terminal again."""
@@ -193,14 +63,14 @@ def a_line_is_edited_and_input_ends(terminal: Terminal) -> None:
     terminal.press(CTRL_D)
 
 
-@scene(PASSWORD)
+@scene(WHISPERED)
 def a_password_is_not_shown(terminal: Terminal) -> None:
     terminal.expect("Password: ")
     terminal.enter("secret")
     assert "secret" not in terminal.expect("got secret")
 
 
-@scene(PASSWORD)
+@scene(WHISPERED)
 def a_password_is_not_given(terminal: Terminal) -> None:
     terminal.expect("Password: ")
     terminal.press(CTRL_C)
@@ -337,7 +207,7 @@ def a_program_is_terminated(_: Terminal) -> None:
 
 
 def without_echo(shown: str) -> str:
-    """What is shown without the echo of keys that send signals, which may come before or after what they bring about."""
+    """Without the echo of keys that send signals, which may come before or after what they bring about."""
     return re.sub(r"\^[CZ\\]|\a", "", shown)
 
 
@@ -356,81 +226,6 @@ def test_a_person_sees_what_they_see_with_python(user: User, name: str) -> None:
             shown = terminal.shown().removeprefix(before).replace(command, PYTHON)
             seen.append((status, without_echo(shown), terminal.settings()))
     assert seen[0] == seen[1]
-
-
-PIPELINES = """
-echo x | {python} cat.py
-{python} cat.py <<< here
-{python} streams.py < cat.py > output 2>&1; cat output
-{python} streams.py 2>&1 | cat
-{python} -m streams 2>&1 | cat
-{python} many.py | head -1
-{python} many.py 2>/dev/null | head -1; echo ${PIPESTATUS[0]}
-{python} many.py > /dev/full 2>/dev/null; echo $?
-{python} streams.py & wait $!; echo $?
-"""
-"""Command lines in which a program stands that is not alone with the terminal."""
-
-SURROUNDINGS = """
-{python} given.py <&-; cat given
-{python} given.py >&-; cat given
-{python} given.py 2>&-; cat given
-{python} given.py <&- >&- 2>&-; cat given
-nohup {python} streams.py; cat nohup.out
-(trap '' INT HUP; {python} given.py; cat given)
-sh -c '{python} given.py & wait; cat given'
-sh -c '{python} streams.py; echo $?'
-timeout 60 {python} streams.py
-(exec {python} streams.py)
-echo $({python} streams.py)
-(cd folder && {python} ../given.py; cat given)
-(umask 077; ulimit -n 40; ulimit -s 1024; {python} given.py; cat given)
-nice -n 3 {python} given.py; cat given
-env -i PATH="$PATH" {python} streams.py
-"""
-"""Command lines that start a program otherwise than a terminal does."""
-
-PIPELINE_PROGRAMS = {
-    "cat.py": "import sys\nfor line in sys.stdin:\n    print('got', line.strip())\n",
-    "many.py": "for number in range(100_000):\n    print('line', number)\n",
-    "streams.py": "import sys\nprint('out', sys.stdout.line_buffering)\nprint('err', file=sys.stderr)\nsys.exit('bye')\n",
-    "given.py": """\
-import os
-import resource
-import signal
-import sys
-
-streams = [stream and (stream.encoding, stream.isatty()) for stream in (sys.stdin, sys.stdout, sys.stderr)]
-signals = [str(signal.getsignal(number)) for number in range(1, 32)]
-limits = [resource.getrlimit(number) for number in range(9)]
-with open("given", "w") as file:
-    print(streams, signals, limits, os.nice(0), os.umask(0), os.getcwd(), sep="\\n", file=file)
-""",
-    "folder/empty": "",
-}
-
-
-@pytest.mark.parametrize("lines", [PIPELINES, SURROUNDINGS], ids=["pipelines", "surroundings"])
-def test_command_lines_do_what_they_do_with_python(user: User, lines: str) -> None:
-    """Exit status, and everything that is shown."""
-    user.place.write(PIPELINE_PROGRAMS)
-    with Terminal(user) as terminal:
-        for line in lines.strip().splitlines():
-            seen = []
-            for command in (PYTHON, ONCE):
-                status, shown = terminal.run(line.replace("{python}", command))
-                seen.append((status, re.sub(r"\[1\] \d+", "", shown).replace(command, PYTHON)))
-                terminal.run("rm -f output nohup.out given folder/given")
-            assert seen[0] == seen[1], line
-
-
-def test_a_pipeline_ends_with_its_reader(user: User) -> None:
-    """Otherwise a change would be waited for on behalf of nobody."""
-    user.place.write(PIPELINE_PROGRAMS)
-    with Terminal(user) as terminal:
-        status, shown = terminal.run(f"{LOOP} -q many.py | head -1")
-        assert (status, shown.splitlines()[0]) == (0, "line 0")
-        assert "BrokenPipeError" in shown
 
 
 def test_a_server_cleans_up_and_then_the_loop_ends(user: User) -> None:
@@ -477,7 +272,7 @@ def test_an_edit_while_the_job_is_stopped_is_applied_when_it_goes_on(user: User)
 def test_a_job_in_the_background_is_kept_up_to_date(user: User) -> None:
     user.place.write({"program.py": SERVER})
     with Terminal(user) as terminal:
-        terminal.enter(f"{LOOP} program.py")
+        terminal.enter(f"{LOOP} -q program.py")
         terminal.expect("Serving version 1")
         terminal.press(CTRL_Z)
         terminal.expect("Stopped")

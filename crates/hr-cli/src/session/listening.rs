@@ -16,6 +16,10 @@ use crate::watcher::{Batch, Match, Selection, Settling, Wanted, WatchError, Watc
 /// libraries in pieces meanwhile.
 const INSTALLING: Duration = Duration::from_secs(1);
 
+/// How long nothing must happen until the supervisor is asked to look ahead: most saves are over by then, and what it finds
+/// is still true when the quiet time has passed.
+const AHEAD: Duration = Duration::from_millis(2);
+
 /// What a development loop listens to.
 pub(super) struct Listening {
     watcher: Watcher,
@@ -25,6 +29,8 @@ pub(super) struct Listening {
     installed: Vec<PathBuf>,
     /// What has happened there, and when the last of it did.
     installing: Option<(BTreeSet<PathBuf>, Instant)>,
+    /// The last happening after which the supervisor was asked to look ahead.
+    ahead_of: Option<Instant>,
     /// What is in files that count by themselves, as far as it was looked at.
     contents: BTreeMap<PathBuf, u64>,
 }
@@ -45,6 +51,7 @@ impl Listening {
             wanted: Wanted { root, globs, outside: always.iter().cloned().collect(), ..Wanted::default() },
             installed: sys_path.filter(|directory| is_installed(directory)).collect(),
             installing: None,
+            ahead_of: None,
             contents,
         })
     }
@@ -100,10 +107,23 @@ impl Listening {
         Ok(trouble.iter().map(ToString::to_string).collect())
     }
 
-    /// When [`Listening::settled`] is to be asked.
+    /// When [`Listening::is_stirring`] and [`Listening::settled`] are to be asked.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let installing = self.installing.as_ref().map(|(_, last)| *last + INSTALLING);
-        self.settling.deadline().into_iter().chain(installing).min()
+        let ahead = self.stirring().map(|last| last + AHEAD);
+        self.settling.deadline().into_iter().chain(installing).chain(ahead).min()
+    }
+
+    /// When that happened after which it is worth looking ahead, once.
+    fn stirring(&self) -> Option<Instant> {
+        self.settling.gathering().filter(|last| self.ahead_of.is_none_or(|told| told < *last))
+    }
+
+    /// Whether something has happened that is most likely over. Says so once.
+    pub(super) fn is_stirring(&mut self, now: Instant) -> bool {
+        let over = self.stirring().filter(|last| *last + AHEAD <= now);
+        self.ahead_of = over.or(self.ahead_of);
+        over.is_some()
     }
 
     /// What has changed and is at rest.

@@ -257,8 +257,10 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         let heard = self.listening.as_mut().map(|listening| listening.take(now));
         self.tell_trouble(heard);
-        events
-            .extend(self.listening.as_mut().and_then(|listening| listening.settled(now)).map(Event::Changed));
+        if let Some(listening) = &mut self.listening {
+            let stirring = listening.is_stirring(now).then_some(Event::Stirring);
+            events.extend(stirring.into_iter().chain(listening.settled(now).map(Event::Changed)));
+        }
         Ok(events)
     }
 

@@ -16,6 +16,8 @@ const INSISTENCE: Duration = Duration::from_secs(10);
 pub(super) enum Event {
     /// There is a template, or none can be had and programs are started without.
     Opened,
+    /// Something happens to files, and will most likely have changed them.
+    Stirring,
     /// Files have changed, and are at rest now.
     Changed(Changed),
     /// What has changed is understood, and the template is up to date.
@@ -130,6 +132,8 @@ pub(super) struct State {
     program: Program,
     /// An update was asked for and is not there.
     updating: bool,
+    /// It was asked for while files were still changing: it only makes the next one quick.
+    ahead: bool,
     /// What has changed, and is not known to matter yet.
     changed: Changed,
     /// What the program is started again for.
@@ -150,6 +154,7 @@ impl State {
             grace,
             program: Program::New,
             updating: false,
+            ahead: false,
             changed: Changed::default(),
             reason: Changed::default(),
             again: false,
@@ -162,10 +167,15 @@ impl State {
     pub(super) fn on(&mut self, event: Event, now: Instant) -> Vec<Action> {
         match event {
             Event::Opened => self.start(),
+            Event::Stirring => {
+                self.ahead = !self.updating && self.may_ask();
+                self.updating |= self.ahead;
+                if self.ahead { vec![Action::Update] } else { Vec::new() }
+            }
             Event::Changed(changed) => self.changed(changed),
             Event::Updated(update) => self.updated(&update),
             Event::UpdateFailed(message) => {
-                self.updating = false;
+                (self.updating, self.ahead) = (false, false);
                 [vec![Action::Say(Line::Failed(message))], self.ask_again()].concat()
             }
             Event::Started => self.started(now),
@@ -202,13 +212,16 @@ impl State {
     }
 
     fn ask_again(&mut self) -> Vec<Action> {
-        // A program that is about to start begins with what is there then, and only what happens later matters to it.
-        let settled = matches!(self.program, Program::Running | Program::Ended);
-        if !self.again || self.updating || !settled || self.ending.is_some() {
+        if !self.again || self.updating || !self.may_ask() {
             return Vec::new();
         }
         (self.again, self.updating) = (false, true);
         vec![Action::Update]
+    }
+
+    /// A program that is about to start begins with what is there then, and only what happens later matters to it.
+    fn may_ask(&self) -> bool {
+        matches!(self.program, Program::Running | Program::Ended) && self.ending.is_none()
     }
 
     fn updated(&mut self, update: &Update) -> Vec<Action> {
@@ -217,7 +230,7 @@ impl State {
         // What was not told here counts as much after the next update.
         self.changed.decisive |= !update.files.is_empty();
         let again = self.ask_again();
-        if !again.is_empty() || self.ending.is_some() {
+        if std::mem::take(&mut self.ahead) || !again.is_empty() || self.ending.is_some() {
             return [actions, again].concat();
         }
         let unreadable = unreadable(update);
@@ -276,6 +289,7 @@ impl State {
         };
         let mut actions = vec![Action::Say(Line::Failed(message))];
         actions.extend(end.map(Action::End));
+        actions.extend(self.ask_again());
         actions
     }
 

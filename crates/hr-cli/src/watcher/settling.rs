@@ -80,6 +80,11 @@ impl Settling {
         self.last
     }
 
+    /// The same while there is a batch that only waits for quiet.
+    pub(crate) fn gathering(&self) -> Option<Instant> {
+        self.last.filter(|_| self.batch.is_some() && self.operation.is_none())
+    }
+
     /// The batch, if it is complete.
     pub(crate) fn settled(&mut self, now: Instant) -> Option<Batch> {
         if now < self.deadline()? {

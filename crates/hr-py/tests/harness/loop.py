@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Loop:
-    """`hr run` in the user's project, in a session of its own. The program's stdout and what `hr` says are one stream."""
+    """`hr run` in the user's project, in a session of its own. What the program prints and `hr` says is one stream."""
 
     def __init__(
         self,

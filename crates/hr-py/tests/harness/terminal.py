@@ -6,11 +6,14 @@ import fcntl
 import os
 import re
 import select
+import shutil
 import struct
 import subprocess
 import termios
 import time
 from typing import TYPE_CHECKING
+
+import pytest
 
 from harness import processes
 
@@ -24,6 +27,13 @@ if TYPE_CHECKING:
 
 BASH = "bash"
 """The shell. It must have job control, and without editing leaves echo to the terminal."""
+
+needs_shell = pytest.mark.skipif(not shutil.which(BASH), reason="needs a shell that has job control")
+
+PYTHON = "python"
+ONCE = "hr run -q --no-reload"
+"""What shows nothing that `PYTHON` does not."""
+LOOP = "hr run"
 
 PROMPT = "[$?]> "
 """What the shell is to show when it waits for a command: with the exit status of the last one."""
@@ -93,8 +103,8 @@ class Terminal:
     def press(self, key: str) -> None:
         """Press a key when the program waits for one.
 
-        GNU readline does not notice an interrupt that comes after it has shown its prompt and before it waits, and where
-        else a program is interrupted would be a matter of chance.
+        GNU readline does not notice an interrupt that comes after it has shown its prompt and before it waits, and
+        where else a program is interrupted would be a matter of chance.
         """
         deadline = time.monotonic() + processes.LIMIT
         while not processes.group_sleeps(os.tcgetpgrp(self._master)):
@@ -165,7 +175,9 @@ class Terminal:
         """Everything that was sent to the screen since the beginning, and has been read: colours and all."""
         return self._raw
 
-    def _wait_for(self, find: Callable[[str], tuple[int, int] | None], what: str, limit: float = processes.LIMIT) -> str:
+    def _wait_for(
+        self, find: Callable[[str], tuple[int, int] | None], what: str, limit: float = processes.LIMIT
+    ) -> str:
         deadline = time.monotonic() + limit
         while (place := find(self._screen[self._read :])) is None:
             readable, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))

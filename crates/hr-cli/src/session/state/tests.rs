@@ -89,6 +89,35 @@ fn saves_during_an_update_are_asked_about_when_it_is_there() {
 }
 
 #[test]
+fn what_is_found_ahead_is_not_acted_upon_before_the_files_are_at_rest() {
+    let code = || update(&[("a.py", SourceChangeKind::Code)]);
+    let mut session = Session::running();
+    assert_eq!(session.on(Event::Stirring), [Action::Update]);
+    assert_eq!(session.on(code()), []);
+    assert_eq!(session.saved("a.py"), [Action::Update]);
+    assert_eq!(session.on(code()), [Action::Stop(GRACE)]);
+    assert_eq!(session.on(Event::Stirring), [], "the next version begins with it");
+
+    let mut session = Session::running();
+    assert_eq!(session.on(Event::Stirring), [Action::Update]);
+    assert_eq!(session.saved("a.py"), [], "one at a time");
+    assert_eq!(session.on(code()), [Action::Update]);
+    assert_eq!(session.on(code()), [Action::Stop(GRACE)]);
+}
+
+#[test]
+fn a_library_that_was_found_changed_ahead_counts() {
+    let mut session = Session::running();
+    session.on(Event::Stirring);
+    let Event::Updated(mut rebuilt) = update(&[]) else { unreachable!() };
+    (rebuilt.changed, rebuilt.files) = (true, vec!["/lib/json.py".into()]);
+    let told = Action::Say(Line::Rebuilt(vec!["/lib/json.py".into()]));
+    assert_eq!(session.on(Event::Updated(rebuilt)), [told]);
+    session.saved("a.py");
+    assert_eq!(session.on(update(&[])), [Action::Stop(GRACE)]);
+}
+
+#[test]
 fn what_does_not_count_restarts_nothing() {
     let mut session = Session::running();
     session.saved("a.py");
