@@ -22,8 +22,7 @@ pub(crate) fn finish(py: Python<'_>, end: End, own_modules: Option<impl FnOnce()
     if let Some(own_modules) = own_modules {
         // What goes wrong here would be said by nobody anywhere.
         let _ = tear_down(py, own_modules);
-        let telling = flushed;
-        flushed &= flush_standard_streams(py, telling);
+        flushed &= flush_standard_streams(py, flushed);
     }
     sys::flush_c_streams();
     if end.interrupted {

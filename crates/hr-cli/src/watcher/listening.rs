@@ -165,6 +165,6 @@ fn wanted(meaning: &Meaning) -> AddWatchFlags {
         Meaning::Entries(_) | Meaning::Target { .. } => NAMES | CONTENT | GOES,
         Meaning::Stage => GOES,
         Meaning::Awaited { .. } => COMES,
-        Meaning::Lock(_) => NAMES,
+        Meaning::Operation(_) => NAMES,
     }
 }

@@ -54,6 +54,7 @@ use self::scope::Scopes;
 pub(crate) use self::selection::{Match, Selection};
 pub(crate) use self::settling::{Batch, Settling};
 pub(crate) use self::trouble::{Trouble, WatchError};
+use self::version_control::Operations;
 
 /// How often a plan is made anew because the file system changes meanwhile. After that, events say so.
 const MOST_PLANS: usize = 8;
@@ -111,7 +112,7 @@ pub(crate) struct Watcher {
     mounts: Option<Mounts>,
     polling: Polling,
     scopes: Scopes,
-    locks: Vec<PathBuf>,
+    operations: Operations,
     identities: Identities,
     /// How often what moves is followed each time.
     rounds: usize,
@@ -139,7 +140,7 @@ impl Watcher {
             mounts: Mounts::start().ok(),
             polling,
             scopes: Scopes::default(),
-            locks: Vec::new(),
+            operations: Operations::default(),
             identities: BTreeMap::new(),
             rounds: MOST_PLANS,
             behind: None,
@@ -161,7 +162,7 @@ impl Watcher {
     /// once. Returns what people should know.
     pub(crate) fn watch(&mut self, wanted: &Wanted) -> Result<Vec<Trouble>, WatchError> {
         self.scopes.renew(wanted);
-        self.locks = version_control::locks(&wanted.root);
+        self.operations = Operations::on(&wanted.root);
         let polled = self.renew()?;
         if let Some(behind) = &mut self.behind {
             behind.polled.extend(polled);
@@ -212,7 +213,7 @@ impl Watcher {
             }
         }
         self.follow(moved, &mut happened)?;
-        happened.operation = self.locks.iter().any(|lock| lock.symlink_metadata().is_ok());
+        happened.operation = self.operations.are_under_way();
         happened.last = (happened.everything || !happened.paths.is_empty()).then(Instant::now);
         happened.troubles = std::mem::take(&mut self.troubles);
         Ok(happened)
@@ -270,7 +271,7 @@ impl Watcher {
                 }
                 came
             }
-            Meaning::Stage | Meaning::Target { .. } | Meaning::Lock(_) => false,
+            Meaning::Stage | Meaning::Target { .. } | Meaning::Operation(_) => false,
         }
     }
 
@@ -278,7 +279,7 @@ impl Watcher {
     /// before.
     fn renew(&mut self) -> Result<BTreeSet<PathBuf>, WatchError> {
         let mut polled = BTreeSet::new();
-        let mut current = plan(&self.scopes, &self.locks);
+        let mut current = plan(&self.scopes, &self.operations);
         if let Some(listening) = &mut self.listening {
             let mut exhausted = false;
             for _ in 0..MOST_PLANS {
@@ -286,7 +287,7 @@ impl Watcher {
                 polled = unheard(&self.scopes, &current, &refused);
                 exhausted = refused.values().any(|refusal| *refusal == Refusal::Exhausted);
                 // Whatever has changed before its watch was there, is different now; what changes later makes an event.
-                let next = plan(&self.scopes, &self.locks);
+                let next = plan(&self.scopes, &self.operations);
                 if next == current {
                     break;
                 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::route::{End, Route};
 use super::scope::Scopes;
+use super::version_control::Operations;
 
 /// What a directory (or a link to one) is listened to for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,15 +20,15 @@ pub(super) enum Meaning {
     Awaited { name: OsString, wanted: PathBuf },
     /// Its entry `name` is what the link `file` leads to.
     Target { name: OsString, file: PathBuf },
-    /// A lock of version control may appear under this name.
-    Lock(OsString),
+    /// What appears or goes under this name tells that version control is at work.
+    Operation(OsString),
 }
 
 /// What to listen to, by paths that lead through no links.
 pub(super) type Plan = BTreeMap<PathBuf, BTreeSet<Meaning>>;
 
 /// What must be listened to, as the file system is at the moment, to hear of what counts.
-pub(super) fn plan(scopes: &Scopes, locks: &[PathBuf]) -> Plan {
+pub(super) fn plan(scopes: &Scopes, operations: &Operations) -> Plan {
     let mut plan = Plan::new();
     for (directory, scope) in scopes.iter() {
         let end = go(&mut plan, directory, directory, &Meaning::Entries(directory.clone()));
@@ -36,11 +37,11 @@ pub(super) fn plan(scopes: &Scopes, locks: &[PathBuf]) -> Plan {
             follow(&mut plan, &real.join(name), &directory.join(name));
         }
     }
-    for lock in locks {
-        if let (Some(directory), Some(name)) = (lock.parent(), lock.file_name())
+    for sign in operations.signs() {
+        if let (Some(directory), Some(name)) = (sign.parent(), sign.file_name())
             && let Ok(real) = directory.canonicalize()
         {
-            plan.entry(real).or_default().insert(Meaning::Lock(name.to_owned()));
+            plan.entry(real).or_default().insert(Meaning::Operation(name.to_owned()));
         }
     }
     plan
@@ -51,7 +52,7 @@ pub(super) fn deaf<'a>(meanings: impl IntoIterator<Item = &'a Meaning>) -> BTree
     let directory = |meaning: &'a Meaning| match meaning {
         Meaning::Entries(directory) | Meaning::Awaited { wanted: directory, .. } => Some(directory.clone()),
         Meaning::Target { file, .. } => file.parent().map(Path::to_owned),
-        Meaning::Stage | Meaning::Lock(_) => None,
+        Meaning::Stage | Meaning::Operation(_) => None,
     };
     meanings.into_iter().filter_map(directory).collect()
 }

@@ -39,8 +39,13 @@ enum Line {
     },
 }
 
-/// Runs the driver, and adds to `measurement` what it finds.
-pub(super) fn measure(command: &mut Command, project: &str, measurement: &mut Measurement) -> Result<()> {
+/// Runs the driver, and adds to `measurement` what it finds, with a call of `keep` for each sample.
+pub(super) fn measure(
+    command: &mut Command,
+    project: &str,
+    measurement: &mut Measurement,
+    keep: impl Fn(&Measurement) -> Result<()>,
+) -> Result<()> {
     let before = load()?;
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start Python")?;
@@ -49,6 +54,7 @@ pub(super) fn measure(command: &mut Command, project: &str, measurement: &mut Me
         let line = line.context("reading the driver's output")?;
         let line = serde_json::from_str(&line).with_context(|| format!("not a line of figures: {line}"))?;
         take(line, project, measurement)?;
+        keep(measurement)?;
     }
     ensure!(child.wait()?.success(), "the driver failed");
     measurement.project(project).loads.push([before, load()?]);

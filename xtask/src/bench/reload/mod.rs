@@ -65,15 +65,9 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options)
         Some(file) if file.exists() => Measurement::read(file)?,
         _ => Measurement::default(),
     };
-    let outcome = match options.rounds {
-        0 => Ok(()),
-        _ => measure(workspace, progress, options, &mut measurement),
-    };
-    // What came before a failure is worth keeping.
-    if let Some(file) = &options.into {
-        measurement.write(file)?;
+    if options.rounds > 0 {
+        measure(workspace, progress, options, &mut measurement)?;
     }
-    outcome?;
     if let Some(file) = &options.picture {
         fs::write(file, picture::draw(&measurement))
             .with_context(|| format!("cannot write {}", file.display()))?;
@@ -106,7 +100,10 @@ fn measure(
         if !options.tool.is_empty() {
             command.arg("--tool").args(&options.tool);
         }
-        progress.step(project, || driver::measure(&mut command, project, measurement))?;
+        // What comes before an interruption is worth keeping.
+        let keep =
+            |measurement: &Measurement| options.into.as_ref().map_or(Ok(()), |file| measurement.write(file));
+        progress.step(project, || driver::measure(&mut command, project, measurement, keep))?;
     }
     Ok(())
 }

@@ -161,6 +161,7 @@ fn an_interrupt_leaves_the_program_its_own_clean_up_and_a_second_one_does_not() 
 fn a_program_that_lives_on_after_an_interrupt_is_still_worked_on() {
     let mut session = Session::running();
     session.signal(Signal::SIGINT);
+    session.now += Duration::from_millis(1);
     assert_eq!(session.saved("a.py"), [Action::Update]);
     assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
 

@@ -157,7 +157,8 @@ struct World {
     interpreter: Interpreter,
     scanner: Scanner,
     last: LastScan,
-    requested: Option<Option<Told>>,
+    /// What the scan that was asked for is told.
+    requested: Vec<Option<Told>>,
     made: Option<(String, Arc<Consulted>)>,
     /// What the last scan has found.
     found: String,
@@ -193,7 +194,7 @@ impl World {
             interpreter,
             scanner,
             last,
-            requested: None,
+            requested: Vec::new(),
             made: None,
             found: String::new(),
             is_quiet: true,
@@ -220,18 +221,18 @@ impl World {
                 Ok(())
             }
             Step::Request => {
-                if self.requested.is_none() && self.made.is_none() {
+                if self.requested.is_empty() && self.made.is_none() {
                     if self.last.still_holds() {
                         assert_eq!(self.found, self.fresh());
                     } else {
-                        self.requested = Some(self.last.begin());
+                        self.requested.push(self.last.begin());
                         self.is_quiet = true;
                     }
                 }
                 Ok(())
             }
             Step::Make => {
-                if let Some(told) = self.requested.take() {
+                if let Some(told) = self.requested.pop() {
                     let graph = super::super::scan::graph(&mut self.scanner, told);
                     let found = said(&graph);
                     // What has happened since, the next one is told.
