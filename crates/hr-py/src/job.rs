@@ -29,7 +29,31 @@ pub(crate) struct Job {
     #[pyo3(get)]
     reloaded: bool,
     result: Py<Results>,
-    notes: Option<OwnedFd>,
+    notes: Option<NoteSocket>,
+}
+
+/// Where notes go, for as long as the program has not closed it: other files may get its number.
+struct NoteSocket {
+    socket: OwnedFd,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl NoteSocket {
+    fn new(socket: OwnedFd) -> Option<Self> {
+        let identity = identity(&socket)?;
+        Some(Self { socket, identity })
+    }
+
+    fn send(&self, note: &Note) {
+        if identity(&self.socket) == Some(self.identity) {
+            let _ = hr_forkserver::send_note(&self.socket, note);
+        }
+    }
+}
+
+fn identity(descriptor: &OwnedFd) -> Option<(u64, u64)> {
+    rustix::fs::fstat(descriptor).ok().map(|status| (status.st_dev, status.st_ino))
 }
 
 impl Job {
@@ -41,12 +65,13 @@ impl Job {
             Work::Function(function) => (Some((function, memory)), None, false),
             Work::Program { program, reloaded } => (None, Some(program), reloaded),
         };
+        let notes = notes.and_then(NoteSocket::new);
         Ok(Self { context, function: Mutex::new(function), program, run, reloaded, result, notes })
     }
 
     fn note(&self, note: &Note) {
         if let Some(notes) = &self.notes {
-            let _ = hr_forkserver::send_note(notes, note);
+            notes.send(note);
         }
     }
 

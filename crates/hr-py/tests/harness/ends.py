@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 ENDS: dict[str, dict[str, str]] = {
     "exceptions": {
         "at depth": """
@@ -85,14 +87,6 @@ ENDS: dict[str, dict[str, str]] = {
             threading.Thread(target=forever, daemon=True).start()
             running.wait()
             """,
-        "thread of what is registered": """
-            import atexit
-            def late():
-                thread = threading.Thread(target=print, args=("in a thread",))
-                thread.start()
-                thread.join()
-            atexit.register(late)
-            """,
         "pool of threads": """
             from concurrent.futures import ThreadPoolExecutor
             pool = ThreadPoolExecutor(1)
@@ -130,6 +124,14 @@ ENDS: dict[str, dict[str, str]] = {
         "breakpoint": "breakpoint(); print('not reached')",
         "console": "import code; code.interact(local={'first': 1})",
         "closed descriptors": "os.closerange(3, 256); print('closed', len(os.listdir('/dev/fd')))",
+        "descriptors of others": """
+            import importlib, select, socket, time
+            os.closerange(3, 1024)
+            importlib.import_module("wa" + "ve")  # what a run tells of, as soon as it sleeps
+            pairs = [socket.socketpair() for _ in range(150)]
+            time.sleep(0)
+            print("heard", select.select([one for pair in pairs for one in pair], [], [], 0)[0])
+            """,
         "closed standard error": "os.close(2); print('closed'); sys.exit('said to nobody')",
         "closed standard output": "print('lost'); os.close(1)",
         "closed object": "sys.stdout.close()",
@@ -250,6 +252,17 @@ ENDS: dict[str, dict[str, str]] = {
         "text": "exec(compile('1 / 0', '<inner>', 'exec'), {'__name__': '__main__'})",
     },
 }
+
+if sys.version_info[:2] != (3, 12):
+    # Only that version has what is registered for the end neither start threads nor fork. In a run it may.
+    ENDS["threads and finalizers"]["thread of what is registered"] = """
+        import atexit
+        def late():
+            thread = threading.Thread(target=print, args=("in a thread",))
+            thread.start()
+            thread.join()
+        atexit.register(late)
+        """
 
 AT_EVERY_START = [
     ("exits", "something registered"),
