@@ -3,6 +3,7 @@
 //! One loop waits for everything: signals, the supervisor's answers, and files that change. What happens becomes an
 //! [`Event`], and [`State`] says what is to be done about it.
 
+mod bytecode;
 mod cold;
 mod diagnostic;
 mod listening;
@@ -14,7 +15,7 @@ mod voice;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -175,6 +176,10 @@ struct Session<'a> {
     listening: Option<Listening>,
     /// Nothing was started yet.
     first: bool,
+    /// The project's files that have changed since the program was started, relative to its root.
+    sources: Vec<OsString>,
+    /// The project's root.
+    project: PathBuf,
     /// The program's environment when it was started last.
     environment: Vec<(OsString, OsString)>,
 }
@@ -222,6 +227,8 @@ impl<'a> Session<'a> {
             stopped: false,
             listening,
             first: true,
+            sources: Vec::new(),
+            project: PathBuf::new(),
             environment,
         })
     }
@@ -314,6 +321,7 @@ impl<'a> Session<'a> {
                 (Some(Event::NotStarted(client::reason(&failure).to_owned())), true)
             }
             (Question::Update, Reply::Updated(update)) => {
+                self.sources = update.source.iter().map(|change| change.file.clone()).collect();
                 self.ask_what_to_watch()?;
                 (Some(Event::Updated(Box::new(update))), true)
             }
@@ -334,7 +342,8 @@ impl<'a> Session<'a> {
 
     /// Listens to what decides the template. What may have happened before is a change as well.
     fn listen(&mut self, watched: Watched) -> Option<Event> {
-        self.voice.relative_to(Path::new(&watched.root));
+        self.project = watched.root.clone().into();
+        self.voice.relative_to(&self.project);
         let heard = self.listening.as_mut().map(|listening| listening.listen(watched));
         let more = matches!(heard, Some(Ok((_, true))));
         self.tell_trouble(heard.map(|heard| heard.map(|(trouble, _)| trouble)));
@@ -402,6 +411,9 @@ impl<'a> Session<'a> {
     }
 
     fn start(&mut self) -> Result<(), ClientError> {
+        for source in std::mem::take(&mut self.sources) {
+            bytecode::remove_outdated(&self.project.join(source));
+        }
         let (open, streams) = terminal::streams()?;
         let Options { command, interpreter, .. } = self.options;
         match self.options.environment() {
