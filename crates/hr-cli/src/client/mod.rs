@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{Call, Hello, ImportProfile, Open, Reply, Request, TemplateState};
+use hr_forkserver::protocol::{BuildEvent, Call, Hello, ImportProfile, Open, Reply, Request, TemplateState};
 use hr_forkserver::{Channel, Received, above_streams, socket_pair};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -105,12 +105,16 @@ impl Client {
         }
     }
 
-    /// Scans a project and builds its template.
-    pub(crate) fn open(&mut self, open: Open) -> Result<TemplateState, ClientError> {
+    /// Scans a project and builds its template. What happens meanwhile, `building` is told.
+    pub(crate) fn open(
+        &mut self,
+        open: Open,
+        mut building: impl FnMut(&BuildEvent),
+    ) -> Result<TemplateState, ClientError> {
         let mut replies = self.request(&Request::Open(Box::new(open)))?;
         loop {
             match replies.wait()? {
-                Reply::Building(_) => {}
+                Reply::Building(event) => building(&event),
                 Reply::Opened(state) => return Ok(state),
                 other => return Err(ClientError::unexpected(other)),
             }

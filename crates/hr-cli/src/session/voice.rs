@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::diagnostic;
 use super::state::Line;
 use crate::supervisor::lines::Lines;
+use crate::supervisor::voice::passing;
 
 /// How long a template may be built before anybody is told of it.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -92,13 +93,9 @@ impl Voice {
     /// A template is being built.
     pub(super) fn building(&mut self, event: &BuildEvent) {
         let began = *self.began.get_or_insert_with(std::time::Instant::now);
-        let (BuildEvent::Importing { module, index, total }
-        | BuildEvent::Imported { module, index, total, .. }) = event
-        else {
-            return;
-        };
-        if self.format == Format::Text && self.verbosity > Verbosity::Quiet && began.elapsed() >= SILENCE {
-            self.lines.transient(&format!("hr  importing {module} ({index} of {total})"));
+        let is_wanted = self.format == Format::Text && self.verbosity > Verbosity::Quiet;
+        if let Some(line) = passing(event).filter(|_| is_wanted && began.elapsed() >= SILENCE) {
+            self.lines.transient(&line);
         }
     }
 

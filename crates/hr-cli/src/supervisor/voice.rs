@@ -135,7 +135,7 @@ fn lasting(event: &BuildEvent, terminal: bool) -> Option<String> {
 }
 
 /// What is worth a line that the next one is written over.
-fn passing(event: &BuildEvent) -> Option<String> {
+pub(crate) fn passing(event: &BuildEvent) -> Option<String> {
     match event {
         BuildEvent::Importing { module, index, total } => {
             Some(format!("hr  importing {module} ({index} of {total})"))

@@ -16,6 +16,8 @@ use hr_forkserver::protocol::{ImportProfile, Open, TemplateState};
 use self::examination::{Examination, Findings};
 use crate::analysis::{Analysis, Format, Named, print};
 use crate::client::{self, Client};
+use crate::supervisor::lines::Lines;
+use crate::supervisor::voice;
 
 /// What follows the options in `--help`.
 const MORE: &str = "\
@@ -77,7 +79,13 @@ fn build(arguments: &Doctor, analysis: &Analysis) -> anyhow::Result<(TemplateSta
     let open = Open { profile: true, ..Open::new(analysis.target.clone(), interpreter) };
     // What it would say is part of the examination.
     let mut client = Client::start(Stdio::null())?;
-    let state = client.open(open)?;
+    let mut progress = Lines::start().context("no thread can be started")?;
+    let state = client.open(open, |event| {
+        if let Some(line) = voice::passing(event) {
+            progress.transient(&line);
+        }
+    })?;
+    drop(progress);
     let profile = client.profile()?;
     client.close();
     Ok((state, profile))

@@ -103,7 +103,7 @@ pub(super) fn warm(
     };
     // What it would say is of no interest here, and would be said of a project that works.
     let mut client = Client::start(Stdio::null())?;
-    let state = client.open(Open::new(target, interpreter))?;
+    let state = client.open(Open::new(target, interpreter), |_| ())?;
     let observations = [run(&mut client, &context, entry)?, run(&mut client, &context, entry)?];
     client.close();
     Ok((observations, state))
