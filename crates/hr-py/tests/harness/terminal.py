@@ -97,11 +97,11 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def enter(self, line: str) -> None:
-        """Type a line."""
-        self.type(line + ENTER)
+        """Type a line when somebody waits for it: nobody is so fast as to type into the middle of a prompt."""
+        self.press(line + ENTER)
 
     def press(self, key: str) -> None:
-        """Press a key when the program waits for one.
+        """Press a key, or several, when the program waits for one.
 
         GNU readline does not notice an interrupt that comes after it has shown its prompt and before it waits, and
         where else a program is interrupted would be a matter of chance.
