@@ -189,8 +189,9 @@ impl<'a> Session<'a> {
 
     fn run(mut self) -> Result<Exit, Stopped> {
         loop {
-            for event in self.wait()? {
-                for action in self.state.on(event, Instant::now()) {
+            let (events, now) = self.wait()?;
+            for event in events {
+                for action in self.state.on(event, now) {
                     if let Some(exit) = self.act(action)? {
                         return Ok(exit);
                     }
@@ -199,30 +200,32 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits until something has happened.
-    fn wait(&mut self) -> Result<Vec<Event>, Stopped> {
+    /// Waits until something has happened. Returns when that was noticed: at one time for all of it.
+    fn wait(&mut self) -> Result<(Vec<Event>, Instant), Stopped> {
         let mut sources: Vec<BorrowedFd<'_>> = vec![self.signals.as_fd()];
         sources.extend(self.listening.as_ref().map(Listening::wake));
         sources.extend(self.asked.iter().map(|(_, replies)| replies.as_fd()));
         let mut sources: Vec<_> =
             sources.into_iter().map(|source| PollFd::new(source, PollFlags::POLLIN)).collect();
-        let deadline = self.listening.as_ref().and_then(Listening::deadline);
+        let listening = self.listening.as_ref().and_then(Listening::deadline);
+        let deadline = listening.into_iter().chain(self.state.deadline()).min();
         match poll(&mut sources, timeout(deadline)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(io::Error::from(error).into()),
         }
+        let now = Instant::now();
         let mut events = self.signals.take();
         let answers = self.answers()?;
         events.extend(terminal::is_unread().then_some(Event::Unread));
         events.extend(answers);
-        let now = Instant::now();
         let heard = self.listening.as_mut().map(|listening| listening.take(now));
         self.tell_trouble(heard);
         if let Some(listening) = &mut self.listening {
             let stirring = listening.is_stirring(now).then_some(Event::Stirring);
             events.extend(stirring.into_iter().chain(listening.settled(now).map(Event::Changed)));
         }
-        Ok(events)
+        events.extend(self.state.deadline().is_some_and(|deadline| deadline <= now).then_some(Event::Late));
+        Ok((events, now))
     }
 
     /// What the supervisor has answered.

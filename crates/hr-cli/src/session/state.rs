@@ -8,7 +8,7 @@ use hr_forkserver::protocol::{ExitStatus, Problem, SourceChangeKind, Update};
 use nix::sys::signal::Signal;
 
 /// For how long after an interrupt the next one means that the first was not heeded. Later it is another first one: a
-/// debugger that was interrupted is still there.
+/// debugger that was interrupted is still there, and what was saved meanwhile counts.
 const INSISTENCE: Duration = Duration::from_secs(10);
 
 /// Something that happens.
@@ -32,6 +32,8 @@ pub(super) enum Event {
     Ended(ExitStatus),
     /// Nobody will ever read what the program prints: the other end of its pipe is closed.
     Unread,
+    /// It is the time of [`State::deadline`].
+    Late,
     /// Somebody wants an end: with the program's own clean-up, if there is time.
     Signal {
         /// SIGINT and SIGQUIT, which a terminal has sent to the program as well; SIGTERM and SIGHUP.
@@ -53,6 +55,10 @@ pub(super) struct Changed {
 }
 
 impl Changed {
+    fn is_empty(&self) -> bool {
+        self.files.is_empty() && !self.decisive
+    }
+
     fn extend(&mut self, more: Self) {
         self.files.extend(more.files);
         self.decisive |= more.decisive;
@@ -186,6 +192,7 @@ impl State {
                 self.reload = false;
                 Vec::new()
             }
+            Event::Late => self.late(now),
             Event::Signal { signal, to_us_alone } => self.signal(signal, to_us_alone, now),
         }
     }
@@ -200,13 +207,31 @@ impl State {
 
     fn changed(&mut self, changed: Changed) -> Vec<Action> {
         let outlived = |(signal, since): (Signal, Instant)| {
-            signal == Signal::SIGINT && changed.at.is_some_and(|written| written > since)
+            signal == Signal::SIGINT && changed.at.is_some_and(|written| written >= since)
         };
         if self.program == Program::Running && self.ending.is_some_and(outlived) {
             // It has outlived the interrupt, as a debugger does, and is being worked on.
             self.ending = None;
         }
         self.changed.extend(changed);
+        self.again = true;
+        self.ask_again()
+    }
+
+    /// When [`Event::Late`] is due: a program that has outlived an interrupt by that much is worked on, and must not miss
+    /// what was saved around it.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let missed = self.again || !self.changed.is_empty();
+        let (signal, since) = self.ending?;
+        let outlives = signal == Signal::SIGINT && self.program == Program::Running;
+        (outlives && missed && !self.updating).then_some(since + INSISTENCE)
+    }
+
+    fn late(&mut self, now: Instant) -> Vec<Action> {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return Vec::new();
+        }
+        self.ending = None;
         self.again = true;
         self.ask_again()
     }
@@ -230,8 +255,12 @@ impl State {
         // What was not told here counts as much after the next update.
         self.changed.decisive |= !update.files.is_empty();
         let again = self.ask_again();
-        if std::mem::take(&mut self.ahead) || !again.is_empty() || self.ending.is_some() {
+        if std::mem::take(&mut self.ahead) || !again.is_empty() {
             return [actions, again].concat();
+        }
+        if self.ending.is_some() {
+            self.again = true;
+            return actions;
         }
         let unreadable = unreadable(update);
         let counts = update.source.iter().any(|change| change.kind != SourceChangeKind::Cosmetic);

@@ -262,6 +262,47 @@ fn what_is_saved_after_an_interrupt_restarts_a_debugger() {
 }
 
 #[test]
+fn what_is_saved_around_an_interrupt_restarts_a_debugger_at_last() {
+    let heard_together = |session: &mut Session| {
+        session.signal(Signal::SIGINT);
+        session.saved("a.py")
+    };
+    assert_eq!(heard_together(&mut Session::running()), [Action::Update], "whichever came first");
+
+    let saved_before = |session: &mut Session| {
+        let files = ["a.py".into()].into();
+        let at = Some(session.now);
+        session.now += Duration::from_millis(3);
+        session.signal(Signal::SIGINT);
+        assert_eq!(session.on(Event::Changed(Changed { files, decisive: false, at })), []);
+    };
+    let being_understood = |session: &mut Session| {
+        session.saved("a.py");
+        session.signal(Signal::SIGINT);
+        assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), []);
+    };
+    for happens in [&saved_before as &dyn Fn(&mut Session), &being_understood] {
+        let mut session = Session::running();
+        happens(&mut session);
+        assert_eq!(session.on(Event::Late), [], "it still has time to end");
+        session.now = session.state.deadline().expect("it is not left at that");
+        assert_eq!(session.on(Event::Late), [Action::Update]);
+        assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
+        assert_eq!(session.state.deadline(), None);
+    }
+}
+
+#[test]
+fn a_program_that_takes_its_time_to_clean_up_is_not_started_again() {
+    let mut session = Session::running();
+    session.signal(Signal::SIGINT);
+    assert_eq!(session.state.deadline(), None, "nothing was saved");
+    session.now += Duration::from_mins(1);
+    let status = ExitStatus::Exited(0);
+    assert_eq!(session.on(Event::Ended(status)), [Action::End(Exit::Like(status))]);
+}
+
+#[test]
 fn a_program_that_is_about_to_start_when_an_end_is_wanted_ends_by_itself() {
     for (signal, action) in
         [(Signal::SIGINT, Action::Send(Signal::SIGINT)), (Signal::SIGTERM, Action::Stop(GRACE))]
