@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 
 use hr_forkserver::protocol::{
-    Call, ImportOutcome, Loaded, Payload, Preparation, ProcessContext, RunId, Work,
+    Call, Checkpointing, ImportOutcome, Loaded, Payload, Preparation, ProcessContext, RunId, Work,
 };
 use hr_forkserver::{
-    Build, Interpreter, Launch, Plan, Progress, RunDescriptors, SnapshotTree, TreeEvent, paused,
+    Build, Forking, Interpreter, Launch, Plan, Progress, RunDescriptors, SnapshotTree, TreeEvent, paused,
 };
 use nix::poll::{PollFd, PollTimeout, poll};
 use nix::sys::signal::SigSet;
@@ -20,6 +20,12 @@ const ROLE: &str = "OWN_TEMPLATE";
 #[derive(Default)]
 struct Words(Vec<String>);
 
+impl Forking for Words {
+    fn before_fork(&mut self) {}
+    fn after_fork_in_parent(&mut self) {}
+    fn after_fork_in_child(&mut self) {}
+}
+
 impl Interpreter for Words {
     fn prepare(&mut self, _preparation: Preparation) {}
     fn import(&mut self, module: &str, _written: usize) -> ImportOutcome {
@@ -29,11 +35,8 @@ impl Interpreter for Words {
     fn settle(&mut self) -> Loaded {
         Loaded::default()
     }
-    fn before_fork(&mut self) {}
-    fn after_fork_in_parent(&mut self) {}
-    fn after_fork_in_child(&mut self) {}
     fn warm_up(&mut self) {}
-    fn run(&mut self, _run: RunId, _call: Call, _descriptors: RunDescriptors) -> i32 {
+    fn run(&mut self, _: RunId, _: Call, _: RunDescriptors, _: Option<Checkpointing>) -> i32 {
         println!("process {} was forked with these behind it: {}", std::process::id(), self.0.join(" "));
         0
     }
@@ -73,7 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tree.reap();
         while let Some(event) = tree.next_event() {
             if let Progress::Finished(template) = build.handle(&mut tree, &event) {
-                tree.run(template?.snapshot, call(), descriptors()?);
+                tree.run(template?.snapshot, call(), descriptors()?, None);
             }
             if let TreeEvent::RunEnded { status, .. } = event {
                 println!("it ended: {status:?}");

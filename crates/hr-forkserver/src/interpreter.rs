@@ -2,13 +2,25 @@
 
 use std::os::fd::OwnedFd;
 
-use hr_protocol::{Call, ImportOutcome, Loaded, Preparation, RunId};
+use hr_protocol::{Call, Checkpointing, ImportOutcome, Loaded, Preparation, RunId};
+
+/// What must happen around a fork.
+pub trait Forking {
+    /// Called right before a fork. One of the next two always follows.
+    fn before_fork(&mut self);
+
+    /// Called after a fork in the process that forked, or after a fork that failed.
+    fn after_fork_in_parent(&mut self);
+
+    /// Called after a fork in the new process.
+    fn after_fork_in_child(&mut self);
+}
 
 /// An interpreter that lives in a snapshot.
 ///
 /// The loop in [`crate::paused`] calls it from one thread and never from within itself. CPython is the
 /// interpreter of the `hotreload` wheel; the crate's tests bring one of their own.
-pub trait Interpreter {
+pub trait Interpreter: Forking {
     /// Seem to have been started with these arguments, look for modules in that path, and keep first-party ones out.
     fn prepare(&mut self, preparation: Preparation);
 
@@ -20,15 +32,6 @@ pub trait Interpreter {
     /// No more imports: collect and freeze the heap. Returns what all imports have consumed.
     fn settle(&mut self) -> Loaded;
 
-    /// Called right before a fork. One of the next two always follows.
-    fn before_fork(&mut self);
-
-    /// Called after a fork in the process that forked, or after a fork that failed.
-    fn after_fork_in_parent(&mut self);
-
-    /// Called after a fork in the new process.
-    fn after_fork_in_child(&mut self);
-
     /// This process is a spare: a run that does not know its call yet. Do ahead of time what every call needs, and touch
     /// the memory that every call touches, so that the kernel has copied it by then.
     fn warm_up(&mut self);
@@ -38,7 +41,15 @@ pub trait Interpreter {
     /// Working directory, umask, stdio, signal mask are already as the call wants them; arguments,
     /// `sys.path` and the environment are not. It ends as a program ends: threads joined, `atexit`
     /// functions called, streams flushed.
-    fn run(&mut self, run: RunId, call: Call, descriptors: RunDescriptors) -> i32;
+    ///
+    /// On the way it may leave checkpoints ([`pause`](crate::pause)) if `checkpointing` says where.
+    fn run(
+        &mut self,
+        run: RunId,
+        call: Call,
+        descriptors: RunDescriptors,
+        checkpointing: Option<Checkpointing>,
+    ) -> i32;
 }
 
 /// The descriptors of a run beside its stdio.

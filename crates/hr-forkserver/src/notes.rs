@@ -4,17 +4,24 @@
 //! none waits for a supervisor that is busy: a note that cannot be sent at once is lost. So may only be sent as a note what
 //! the next run would find out again.
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use hr_protocol::Note;
 use hr_protocol::frame::{Decoder, encode};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
 
 use crate::channel::above_streams;
 
 /// The longest note in bytes. Less than what the kernel lets a socket hold (`net.core.wmem_default`).
 const LONGEST: usize = 64 * 1024;
+
+/// How many descriptors come with a note at most.
+const MOST_DESCRIPTORS: usize = 2;
 
 /// Sends a note through a socket that [`Notes::writer`] has given out.
 ///
@@ -22,11 +29,24 @@ const LONGEST: usize = 64 * 1024;
 ///
 /// It is too long, or the kernel has not taken it.
 pub fn send_note(socket: impl AsFd, note: &Note) -> io::Result<()> {
-    let bytes = encode(note, 0).map_err(io::Error::other)?;
-    if bytes.len() > LONGEST {
+    send_note_with(socket, note, &[])
+}
+
+/// The same, with `descriptors`.
+pub(crate) fn send_note_with(
+    socket: impl AsFd,
+    note: &Note,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let bytes = encode(note, descriptors.len()).map_err(io::Error::other)?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let fits = descriptors.is_empty() || ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+    if bytes.len() > LONGEST || !fits {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    send(socket, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    sendmsg(socket, &[IoSlice::new(&bytes)], &mut ancillary, flags)?;
     Ok(())
 }
 
@@ -49,15 +69,28 @@ impl Notes {
         self.writer.try_clone()
     }
 
-    /// The next note that has arrived. What is no note is passed over.
-    pub(crate) fn next(&self) -> Option<Note> {
+    /// The next note that has arrived, and the descriptors that came with it. What is no note is passed over.
+    pub(crate) fn next(&self) -> Option<(Note, Vec<OwnedFd>)> {
         let mut bytes = vec![0; LONGEST];
         loop {
-            let (length, _) = recv(&self.reader, &mut bytes[..], RecvFlags::DONTWAIT).ok()?;
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let received =
+                recvmsg(&self.reader, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, flags).ok()?;
+            let mut descriptors = Vec::new();
+            for message in ancillary.drain() {
+                if let RecvAncillaryMessage::ScmRights(arrived) = message {
+                    descriptors.extend(arrived.filter_map(|descriptor| above_streams(descriptor).ok()));
+                }
+            }
             let mut decoder = Decoder::default();
-            decoder.push(&bytes[..length]);
+            decoder.push(&bytes[..received.bytes]);
             if let Ok(Some(frame)) = decoder.next_frame() {
-                return Some(frame.message);
+                // With too few open files left, the kernel hands on the note without them.
+                if usize::from(frame.descriptors) == descriptors.len() {
+                    return Some((frame.message, descriptors));
+                }
             }
         }
     }
@@ -82,12 +115,14 @@ mod tests {
         let notes = Notes::new().unwrap();
         let writer = notes.writer().unwrap();
         send_note(&writer, &loaded("first")).unwrap();
-        send(&writer, b"anything", SendFlags::empty()).unwrap();
-        send(&writer, b"", SendFlags::empty()).unwrap();
-        send_note(&writer, &loaded("second")).unwrap();
-        assert_eq!(notes.next(), Some(loaded("first")));
-        assert_eq!(notes.next(), Some(loaded("second")));
-        assert_eq!(notes.next(), None);
+        rustix::net::send(&writer, b"anything", SendFlags::empty()).unwrap();
+        rustix::net::send(&writer, b"", SendFlags::empty()).unwrap();
+        send_note_with(&writer, &loaded("second"), &[notes.as_fd(), writer.as_fd()]).unwrap();
+        let (first, none) = notes.next().unwrap();
+        assert_eq!((first, none.len()), (loaded("first"), 0));
+        let (second, descriptors) = notes.next().unwrap();
+        assert_eq!((second, descriptors.len()), (loaded("second"), 2));
+        assert!(notes.next().is_none());
     }
 
     #[test]

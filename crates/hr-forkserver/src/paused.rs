@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hr_protocol::{
@@ -35,12 +34,26 @@ const TERMINAL_SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::
 pub fn serve<I: Interpreter>(interpreter: I, socket: OwnedFd) -> ! {
     let mask = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
     match Paused::new(interpreter, socket.into(), mask) {
-        Ok(paused) => paused.serve(),
+        Ok(paused) => {
+            let NewProcess { mut interpreter, notes, mask, run } = paused.until_run();
+            run.carry_out(&mut interpreter, notes, &mask)
+        }
         Err(_) => sys::exit_now(1),
     }
 }
 
-struct Paused<I> {
+/// A process that was forked from a paused one, and is about to become a run.
+pub(crate) struct NewProcess<I> {
+    pub(crate) interpreter: I,
+    /// Where it may tell its notes.
+    pub(crate) notes: Option<OwnedFd>,
+    /// The signal mask of an ordinary process here.
+    pub(crate) mask: SigSet,
+    pub(crate) run: NewRun,
+}
+
+/// A process that waits for commands.
+pub(crate) struct Paused<I> {
     interpreter: I,
     channel: Channel<Report, Command>,
     child_ended: SignalFd,
@@ -66,7 +79,7 @@ enum Next {
 }
 
 impl<I: Interpreter> Paused<I> {
-    fn new(interpreter: I, channel: Channel<Report, Command>, mask: SigSet) -> nix::Result<Self> {
+    pub(crate) fn new(interpreter: I, channel: Channel<Report, Command>, mask: SigSet) -> nix::Result<Self> {
         let mut blocked = SigSet::from_iter(TERMINAL_SIGNALS);
         blocked.add(Signal::SIGCHLD);
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;
@@ -92,16 +105,15 @@ impl<I: Interpreter> Paused<I> {
         })
     }
 
-    fn serve(mut self) -> ! {
-        let hello = Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() };
-        if self.channel.send(&hello, Vec::new()).is_err() {
-            end(&[]);
-        }
+    /// Does what the supervisor says until it retires this process or goes away. Returns in the processes that are forked
+    /// to be runs, and in no other.
+    pub(crate) fn until_run(mut self) -> NewProcess<I> {
+        self.tell(&Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() });
         loop {
             match self.wait() {
                 Ok(Next::Paused) => {}
                 Err(_) => end(&[]),
-                Ok(Next::Run(run)) => self.become_run(|| *run),
+                Ok(Next::Run(run)) => return self.become_run(|| *run),
                 Ok(Next::Spare(jobs)) => {
                     // Whoever has a job already has no time for a rehearsal.
                     if !has_something(&jobs) {
@@ -109,7 +121,7 @@ impl<I: Interpreter> Paused<I> {
                         // If it fails, that costs time later, and nothing else.
                         let _ = NewRun::rehearse();
                     }
-                    self.become_run(|| NewRun::from_job(jobs))
+                    return self.become_run(|| NewRun::from_job(jobs));
                 }
                 Ok(Next::Snapshot(socket)) => {
                     let notes = self.notes.take();
@@ -117,12 +129,16 @@ impl<I: Interpreter> Paused<I> {
                         Ok(snapshot) => self = Self { notes, ..snapshot },
                         Err(_) => sys::exit_now(1),
                     }
-                    let hello = Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() };
-                    if self.channel.send(&hello, Vec::new()).is_err() {
-                        end(&[]);
-                    }
+                    self.tell(&Report::Ready { hello: Hello::OURS, pid: getpid().as_raw() });
                 }
             }
+        }
+    }
+
+    /// Tells the supervisor something, or ends if it is gone.
+    pub(crate) fn tell(&mut self, report: &Report) {
+        if self.channel.send(report, Vec::new()).is_err() {
+            end(&[]);
         }
     }
 
@@ -265,8 +281,8 @@ impl<I: Interpreter> Paused<I> {
     }
 
     fn fork_run(&mut self, job: Job, descriptors: Vec<OwnedFd>) -> Result<Next, ChannelError> {
-        let Job { run, call } = job;
-        match NewRun::new(run, Arc::unwrap_or_clone(call), descriptors) {
+        let run = job.run;
+        match NewRun::new(job, descriptors) {
             Ok(new) => self.fork_bound(run, || Next::Run(Box::new(new))),
             Err(error) => self.fork_failed(run, &error),
         }
@@ -300,10 +316,10 @@ impl<I: Interpreter> Paused<I> {
         Ok(Next::Paused)
     }
 
-    fn become_run(self, next: impl FnOnce() -> NewRun) -> ! {
-        let Self { mut interpreter, channel, child_ended, mask, notes, .. } = self;
+    fn become_run(self, next: impl FnOnce() -> NewRun) -> NewProcess<I> {
+        let Self { interpreter, channel, child_ended, mask, notes, .. } = self;
         drop((channel, child_ended));
-        next().carry_out(&mut interpreter, notes, &mask)
+        NewProcess { interpreter, notes, mask, run: next() }
     }
 
     /// Collects children that have ended, and reports those that were runs.

@@ -29,6 +29,13 @@ pub(crate) fn mark(run: RunId) {
     }
 }
 
+/// Takes that mark off this process, which is no part of a run any more.
+pub(crate) fn unmark() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_LOCKS) {
+        let _ = setrlimit(Resource::RLIMIT_LOCKS, hard, hard);
+    }
+}
+
 /// Whether process `pid` carries the mark of `run`.
 pub(crate) fn is_marked(pid: Pid, run: RunId) -> bool {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use hr_protocol::{Call, Job, Payload, ProcessContext, RunId, Taken, Work};
+use hr_protocol::{Call, Checkpointing, Job, Payload, ProcessContext, RunId, Taken, Work};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -33,10 +33,24 @@ pub(crate) fn bind(run: RunId, snapshot: Pid) {
     processes::mark(run);
 }
 
+/// What a run goes on as that was paused and forked.
+#[derive(Debug)]
+pub struct Resumption {
+    /// Its new name.
+    pub run: RunId,
+    /// Its new call. All but the function of [`Work::Function`](hr_protocol::Work) is as it was.
+    pub call: Call,
+    /// Where it is to leave further checkpoints.
+    pub checkpointing: Option<Checkpointing>,
+    /// Its new descriptors, without a socket for notes: it has one.
+    pub descriptors: RunDescriptors,
+}
+
 /// A call with every descriptor in its place.
 pub(crate) struct NewRun {
     run: RunId,
     call: Call,
+    checkpointing: Option<Checkpointing>,
     working_directory: OwnedFd,
     stdio: [Option<OwnedFd>; 3],
     result: OwnedFd,
@@ -45,7 +59,9 @@ pub(crate) struct NewRun {
 
 impl NewRun {
     /// Takes `descriptors` apart in the order that [`Call`] documents.
-    pub(crate) fn new(run: RunId, call: Call, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+    pub(crate) fn new(job: Job, descriptors: Vec<OwnedFd>) -> io::Result<Self> {
+        let Job { run, call, checkpointing } = job;
+        let call = Arc::unwrap_or_clone(call);
         if descriptors.len() != call.descriptors() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a call came without its descriptors"));
         }
@@ -57,7 +73,7 @@ impl NewRun {
             *slot = if open { Some(next()?) } else { None };
         }
         let function = if call.work.has_descriptor() { Some(next()?) } else { None };
-        Ok(Self { run, call, working_directory, stdio, result, function })
+        Ok(Self { run, call, checkpointing, working_directory, stdio, result, function })
     }
 
     /// Takes a job like those that will come, so that the memory this touches is this process's own when it counts.
@@ -72,9 +88,9 @@ impl NewRun {
         let run = RunId(0);
         let descriptors = vec![supervisor.as_fd().try_clone_to_owned()?, spare.as_fd().try_clone_to_owned()?];
         let call = Arc::new(Call { context, work });
-        supervisor.send(&Job { run, call }, descriptors)?;
+        supervisor.send(&Job { run, call, checkpointing: None }, descriptors)?;
         if let Some(Received { message, descriptors }) = spare.receive()? {
-            Self::new(run, Arc::unwrap_or_clone(message.call), descriptors)?;
+            Self::new(message, descriptors)?;
         }
         spare.send(&Taken { run }, Vec::new())
     }
@@ -82,14 +98,11 @@ impl NewRun {
     /// Waits, as a spare, for the job that makes this process a run. Ends it if there will be none.
     pub(crate) fn from_job(jobs: OwnedFd) -> Self {
         let mut jobs: Channel<Taken, Job> = jobs.into();
-        let Ok(Some(Received { message: Job { run, call }, descriptors })) = jobs.receive() else {
-            sys::exit_now(0)
-        };
-        if jobs.send(&Taken { run }, Vec::new()).is_err() {
+        let Ok(Some(Received { message: job, descriptors })) = jobs.receive() else { sys::exit_now(0) };
+        if jobs.send(&Taken { run: job.run }, Vec::new()).is_err() {
             sys::exit_now(CANNOT_START);
         }
-        Self::new(run, Arc::unwrap_or_clone(call), descriptors)
-            .unwrap_or_else(|_| sys::exit_now(CANNOT_START))
+        Self::new(job, descriptors).unwrap_or_else(|_| sys::exit_now(CANNOT_START))
     }
 
     /// Carries out the call, in a process that may tell `notes`. The process ends here.
@@ -101,7 +114,7 @@ impl NewRun {
     ) -> ! {
         // Unwinding past this point would run the snapshot's code in the run.
         let _end = EndOfProcess;
-        let Self { run, call, working_directory, stdio, result, function } = self;
+        let Self { run, call, checkpointing, working_directory, stdio, result, function } = self;
         let descriptors = RunDescriptors { result, function, notes };
         let ready = install_stdio(stdio)
             .and_then(|()| Ok(nix::unistd::fchdir(&working_directory)?))
@@ -112,8 +125,19 @@ impl NewRun {
         if become_receptive(mask).is_err() {
             sys::exit_now(CANNOT_START);
         }
-        let code = interpreter.run(run, call, descriptors);
+        let code = interpreter.run(run, call, descriptors, checkpointing);
         sys::exit_now(code)
+    }
+
+    /// Goes on as this run in a process that was another one until it paused. Directory and umask are what that had made of
+    /// them; its place in the world is the new one's.
+    pub(crate) fn go_on(self, mask: &SigSet) -> io::Result<Resumption> {
+        let Self { run, call, checkpointing, working_directory, stdio, result, function } = self;
+        drop(working_directory);
+        install_stdio(stdio)?;
+        let descriptors = out_of_the_way(RunDescriptors { result, function, notes: None })?;
+        become_receptive(mask)?;
+        Ok(Resumption { run, call, checkpointing, descriptors })
     }
 }
 

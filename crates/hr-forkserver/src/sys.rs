@@ -6,9 +6,11 @@ use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, getppid};
 
 /// Which side of a fork this is.
@@ -35,6 +37,28 @@ pub(crate) fn fork() -> io::Result<Forked> {
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(Forked::Parent { child }),
         ForkResult::Child => Ok(Forked::Child),
+    }
+}
+
+/// Forks like [`fork`], but the new process is no child of this one: it belongs to the nearest subreaper above. Code that
+/// waits for whatever child it has never learns of it.
+///
+/// The process in between ends at once, and is collected here.
+pub(crate) fn fork_aside() -> io::Result<Forked> {
+    match fork()? {
+        Forked::Child => match fork() {
+            Ok(Forked::Child) => Ok(Forked::Child),
+            Ok(Forked::Parent { .. }) => exit_now(0),
+            Err(_) => exit_now(1),
+        },
+        Forked::Parent { child } => loop {
+            match waitpid(child, None) {
+                // Whoever ignores SIGCHLD has nothing to collect.
+                Ok(WaitStatus::Exited(_, 0)) | Err(Errno::ECHILD) => return Ok(Forked::Parent { child }),
+                Err(Errno::EINTR) => {}
+                Ok(_) | Err(_) => return Err(io::Error::other("a second fork was refused")),
+            }
+        },
     }
 }
 

@@ -64,6 +64,8 @@ pub enum Reply {
         run: RunId,
         /// Its process id.
         pid: i32,
+        /// The checkpoint it goes on from, if not from its first line.
+        resumed: Option<Resumed>,
     },
     /// The run tells something. Any number of these come between its start and its end.
     Notice(Notice),
@@ -86,6 +88,19 @@ pub enum Reply {
     Closed,
     /// The request could not be met.
     Failed(Failure),
+}
+
+/// Where in its past a run goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// The module that it executes next.
+    pub module: String,
+    /// How many modules are loaded.
+    pub kept: u32,
+    /// How many were loaded in the end when the same was run last, if that is known.
+    pub of: Option<u32>,
+    /// How long it had taken to come there, in microseconds.
+    pub micros: u64,
 }
 
 /// Why a request was not met.
@@ -128,6 +143,15 @@ pub struct Open {
     pub import_limit: Option<Duration>,
     /// How many runs to fork ahead of time. The project's settings decide if the client does not.
     pub spares: Option<u32>,
+    /// How many checkpoints a run may leave behind; none if it is not to. The project's settings decide if the client does
+    /// not.
+    pub checkpoints: Option<u32>,
+    /// How much private memory all checkpoints together may take, in bytes. The project's settings decide if the client does
+    /// not.
+    pub checkpoint_memory: Option<u64>,
+    /// How much time checkpoints may cost, in percent of the time that a program takes to load its modules. The project's
+    /// settings decide if the client does not.
+    pub checkpoint_overhead: Option<u32>,
     /// Whether what runs have had to load is added to the template as soon as they tell, while nobody waits, rather than
     /// with the next update. Programs that are kept up to date run long, and who saves a file waits.
     pub learn_at_once: bool,
@@ -143,6 +167,15 @@ impl Open {
     /// How many runs are forked ahead of time unless somebody says otherwise.
     pub const SPARES: u32 = 1;
 
+    /// How many checkpoints a run leaves behind unless somebody says otherwise.
+    pub const CHECKPOINTS: u32 = 12;
+
+    /// How much private memory all checkpoints together take unless somebody says otherwise, in bytes.
+    pub const CHECKPOINT_MEMORY: u64 = 512 << 20;
+
+    /// How much time checkpoints cost unless somebody says otherwise, in percent of a program's imports.
+    pub const CHECKPOINT_OVERHEAD: u32 = 10;
+
     /// A project of which nothing special is known: its template holds what it imports, and nothing is forked ahead.
     pub fn new(target: Target, interpreter: TargetInterpreter) -> Self {
         Self {
@@ -153,6 +186,9 @@ impl Open {
             preload: Vec::new(),
             import_limit: None,
             spares: Some(0),
+            checkpoints: Some(0),
+            checkpoint_memory: None,
+            checkpoint_overhead: None,
             learn_at_once: false,
             profile: false,
         }

@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 mod building;
+mod checkpoint;
 mod client;
 pub mod frame;
 mod import;
@@ -50,8 +51,9 @@ mod snapshot;
 mod variables;
 
 pub use building::BuildEvent;
+pub use checkpoint::{Checkpoint, Checkpointing, ImportsOver};
 pub use client::{
-    Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, SourceChange,
+    Exclusion, Failure, Learned, Open, Problem, ProcessContext, Reply, Request, Resumed, SourceChange,
     SourceChangeKind, Target, TargetInterpreter, TemplateState, Update, Watched,
 };
 pub use import::{Effect, ImportFailure, ImportOutcome, NativeThread};
@@ -60,15 +62,15 @@ pub use run::{
     Call, ExitStatus, Job, MainModule, Note, Notice, Outcome, Payload, Program, RunId, Taken, Work,
 };
 pub use snapshot::{
-    Command, EnvironmentWrite, FileStamp, FirstParty, ListedDirectory, Loaded, OpenedFile, Preparation,
-    Report, SnapshotId,
+    Command, EnvironmentWrite, FileStamp, FirstParty, Listed, ListedDirectory, Loaded, OpenedFile,
+    Preparation, Report, SnapshotId,
 };
 pub use variables::Variables;
 
 use serde::{Deserialize, Serialize};
 
 /// The version of every message in this crate. Raise it with any change to their shape.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The first message of each side of a conversation.
 ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ProcessContext;
+use crate::{Checkpointing, ImportsOver, ProcessContext};
 
 /// Names one run within its supervisor. Numbers start at 1 and are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,6 +80,8 @@ pub struct Job {
     pub run: RunId,
     /// What it does. Shared with whoever keeps it until the run has started.
     pub call: Arc<Call>,
+    /// Where it is to leave checkpoints.
+    pub checkpointing: Option<Checkpointing>,
 }
 
 /// What a spare answers when it has taken its job: whatever becomes of it from here on, nobody else will do it. Read only if
@@ -168,6 +170,16 @@ pub enum Note {
         /// Their names.
         modules: Vec<String>,
     },
+    /// The run has left a checkpoint. The descriptor of a stream comes with this, on which that takes
+    /// [`Command`](crate::Command)s and makes [`Report`](crate::Report)s, and one that stands for it (`pidfd`).
+    Checkpoint {
+        /// The run.
+        run: RunId,
+        /// The checkpoint's process id.
+        pid: i32,
+    },
+    /// The run will leave no more checkpoints.
+    ImportsOver(ImportsOver),
     /// Something for whoever has asked for the run.
     Notice {
         /// Which run tells.
@@ -184,6 +196,18 @@ pub enum Notice {
     Outside {
         /// Their paths, absolute.
         files: Vec<OsString>,
+    },
+    /// It leaves no more checkpoints, though it might have executed more modules.
+    CheckpointsOver {
+        /// What a fork would not keep.
+        obstacle: String,
+        /// The `file:line` that has caused it, if that is known.
+        place: String,
+    },
+    /// Checkpoints were given up because all of them together took too much memory.
+    CheckpointsDropped {
+        /// How many.
+        number: u32,
     },
     /// It would have restarted itself when files change, and does not.
     ReloaderOff {

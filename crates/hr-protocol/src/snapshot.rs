@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ExitStatus, Hello, ImportOutcome, ImportProfile, Job, RunId};
+use crate::{Checkpoint, ExitStatus, Hello, ImportOutcome, ImportProfile, Job, RunId};
 
 /// Names one snapshot within its supervisor. Numbers start at 1 and are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ pub struct EnvironmentWrite {
 /// What a paused process tells its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
-    /// It waits for commands. The first report of every snapshot.
+    /// It waits for commands. The first report of every snapshot; of a checkpoint, the second.
     Ready {
         /// The version it speaks.
         hello: Hello,
@@ -105,6 +105,8 @@ pub enum Report {
     },
     /// The heap is frozen.
     Settled(Loaded),
+    /// It is a checkpoint. Its first report.
+    Checkpoint(Box<Checkpoint>),
     /// Another paused process exists. A descriptor that stands for it (`pidfd`) comes with this.
     Forked {
         /// Its name.
@@ -190,10 +192,22 @@ pub struct FileStamp {
 pub struct ListedDirectory {
     /// Its absolute path.
     pub path: OsString,
-    /// Whether only installed distributions were looked for (`*.dist-info`, `*.egg-info`).
-    pub only_distributions: bool,
+    /// Which of its entries mattered.
+    pub listed: Listed,
     /// The names that mattered, sorted; none if it could not be listed.
     pub names: Option<Vec<OsString>>,
+}
+
+/// Which entries of a directory an import has looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Listed {
+    /// All of them.
+    Everything,
+    /// Installed distributions: `*.dist-info`, `*.egg-info`.
+    Distributions,
+    /// What modules can be loaded from: files of any name that begins like an identifier and ends like a module, and
+    /// directories.
+    Modules,
 }
 
 /// How to tell the project's own modules from others.

@@ -56,8 +56,11 @@ fn command() -> impl Strategy<Value = Command> {
             written
         }),
         any::<u64>().prop_map(|id| Command::Fork { snapshot: SnapshotId(id) }),
-        (any::<u64>(), call())
-            .prop_map(|(run, call)| Command::Run(Box::new(Job { run: RunId(run), call: call.into() }))),
+        (any::<u64>(), call()).prop_map(|(run, call)| Command::Run(Box::new(Job {
+            run: RunId(run),
+            call: call.into(),
+            checkpointing: None
+        }))),
         any::<u64>().prop_map(|run| Command::Spare { run: RunId(run) }),
         any::<u64>().prop_map(|run| Command::Sweep { run: RunId(run) }),
         Just(Command::Settle),

@@ -282,7 +282,7 @@ impl Supervisor {
         let request = Request::Exec(Box::new(Call { context, work: Work::Function(function) }));
         let mut replies = slf.get().send(py, &request, descriptors)?;
         match next_reply(py, &mut replies)?.message {
-            Reply::Started { run, pid } => Ok(Run::new(slf.unbind(), run, pid, replies, results.into())),
+            Reply::Started { run, pid, .. } => Ok(Run::new(slf.unbind(), run, pid, replies, results.into())),
             other => Err(unexpected(other)),
         }
     }

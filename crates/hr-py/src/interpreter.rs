@@ -1,7 +1,9 @@
 //! CPython as the fork server's interpreter.
 
-use hr_forkserver::protocol::{Call, Effect, ImportFailure, ImportOutcome, Loaded, Preparation, RunId, Work};
-use hr_forkserver::{Interpreter, RunDescriptors, paused};
+use hr_forkserver::protocol::{
+    Call, Checkpointing, Effect, ImportFailure, ImportOutcome, Loaded, Preparation, RunId, Work,
+};
+use hr_forkserver::{Forking, Interpreter, RunDescriptors, paused};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -73,8 +75,9 @@ impl CPython {
         run: RunId,
         call: Call,
         descriptors: RunDescriptors,
+        checkpointing: Option<Checkpointing>,
     ) -> PyResult<End> {
-        let job = Job::new(py, run, call, descriptors)?;
+        let job = Job::new(py, run, call, descriptors, checkpointing)?;
         let beginning = self.template.call_method1(py, "run", (job,))?;
         let end = program::execute(py, beginning.extract(py)?)?;
         self.template.call_method0(py, "executed")?;
@@ -85,6 +88,37 @@ impl CPython {
 fn effects(threads: Vec<String>, signals: bool) -> Vec<Effect> {
     let threads = (!threads.is_empty()).then_some(Effect::Threads { names: threads });
     threads.into_iter().chain(signals.then_some(Effect::Signals)).collect()
+}
+
+/// Forks of CPython.
+pub(crate) struct Forks;
+
+impl Forking for Forks {
+    fn before_fork(&mut self) {
+        Python::attach(sys::before_fork);
+    }
+
+    fn after_fork_in_parent(&mut self) {
+        Python::attach(sys::after_fork_in_parent);
+    }
+
+    fn after_fork_in_child(&mut self) {
+        Python::attach(sys::after_fork_in_child);
+    }
+}
+
+impl Forking for CPython {
+    fn before_fork(&mut self) {
+        Forks.before_fork();
+    }
+
+    fn after_fork_in_parent(&mut self) {
+        Forks.after_fork_in_parent();
+    }
+
+    fn after_fork_in_child(&mut self) {
+        Forks.after_fork_in_child();
+    }
 }
 
 impl Interpreter for CPython {
@@ -123,18 +157,6 @@ impl Interpreter for CPython {
         })
     }
 
-    fn before_fork(&mut self) {
-        Python::attach(sys::before_fork);
-    }
-
-    fn after_fork_in_parent(&mut self) {
-        Python::attach(sys::after_fork_in_parent);
-    }
-
-    fn after_fork_in_child(&mut self) {
-        Python::attach(sys::after_fork_in_child);
-    }
-
     fn warm_up(&mut self) {
         Python::attach(|py| {
             if let Err(error) = self.template.call_method0(py, "warm_up") {
@@ -143,11 +165,18 @@ impl Interpreter for CPython {
         });
     }
 
-    fn run(&mut self, run: RunId, call: Call, descriptors: RunDescriptors) -> i32 {
+    fn run(
+        &mut self,
+        run: RunId,
+        call: Call,
+        descriptors: RunDescriptors,
+        checkpointing: Option<Checkpointing>,
+    ) -> i32 {
         // What a function leaves open is lost, as with a child of `multiprocessing`; tearing down costs time.
         let is_program = matches!(call.work, Work::Program { .. });
         Python::attach(|py| {
-            let end = self.carry_out(py, run, call, descriptors).unwrap_or_else(|error: PyErr| {
+            let carried_out = self.carry_out(py, run, call, descriptors, checkpointing);
+            let end = carried_out.unwrap_or_else(|error: PyErr| {
                 error.print(py);
                 End::with(BROKEN)
             });

@@ -1,21 +1,26 @@
 //! A run's end: what it is to do, and where it sends what came of it.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hr_forkserver::protocol::{
-    Call, MainModule, Note, Notice, Outcome, Payload, ProcessContext, Program, RunId, Work,
+    Call, Checkpoint, Checkpointing, ImportsOver, Loaded, MainModule, Note, Notice, Outcome, Payload,
+    ProcessContext, Program, RunId, Work,
 };
-use hr_forkserver::{Channel, RunDescriptors, socket_pair};
-use nix::unistd::{Pid, getpid};
+use hr_forkserver::{Channel, Resumption, RunDescriptors, Side, socket_pair};
+use nix::unistd::getpid;
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::context::os_variables;
+use crate::interpreter::Forks;
+use crate::loaded::PythonLoaded;
 use crate::payload::{self, Parts};
+use crate::sys;
 
 /// A call, and the process it is to happen in.
 #[pyclass(frozen)]
@@ -24,7 +29,10 @@ pub(crate) struct Job {
     /// Gone once it was taken, or if there is a program.
     function: Mutex<Option<(Payload, Option<OwnedFd>)>>,
     program: Option<Program>,
-    run: RunId,
+    /// Changes when the run goes on from a checkpoint.
+    run: AtomicU64,
+    /// Where to leave checkpoints.
+    checkpointing: Mutex<Option<Placement>>,
     /// Whether it is a program that is started again when files change.
     #[pyo3(get)]
     reloaded: bool,
@@ -45,9 +53,14 @@ impl NoteSocket {
         Some(Self { socket, identity })
     }
 
+    /// The socket, if it still is.
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        (identity(&self.socket) == Some(self.identity)).then(|| self.socket.as_fd())
+    }
+
     fn send(&self, note: &Note) {
-        if identity(&self.socket) == Some(self.identity) {
-            let _ = hr_forkserver::send_note(&self.socket, note);
+        if let Some(socket) = self.as_fd() {
+            let _ = hr_forkserver::send_note(socket, note);
         }
     }
 }
@@ -56,17 +69,58 @@ fn identity(descriptor: &OwnedFd) -> Option<(u64, u64)> {
     rustix::fs::fstat(descriptor).ok().map(|status| (status.st_dev, status.st_ino))
 }
 
+/// How many checkpoints are worth keeping, how much time they may cost in percent, and files that were edited lately.
+type Placement = (u32, u32, Vec<OsString>);
+
+fn placement(checkpointing: Checkpointing) -> Placement {
+    (checkpointing.most, checkpointing.overhead, checkpointing.edited)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Job {
-    pub(crate) fn new(py: Python<'_>, run: RunId, call: Call, descriptors: RunDescriptors) -> PyResult<Self> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        run: RunId,
+        call: Call,
+        descriptors: RunDescriptors,
+        checkpointing: Option<Checkpointing>,
+    ) -> PyResult<Self> {
         let Call { context, work } = call;
         let RunDescriptors { result, function: memory, notes } = descriptors;
-        let result = Py::new(py, Results { channel: Mutex::new(result.into()), run: getpid() })?;
+        let result = Py::new(py, Results::new(result))?;
         let (function, program, reloaded) = match work {
             Work::Function(function) => (Some((function, memory)), None, false),
             Work::Program { program, reloaded } => (None, Some(program), reloaded),
         };
         let notes = notes.and_then(NoteSocket::new);
-        Ok(Self { context, function: Mutex::new(function), program, run, reloaded, result, notes })
+        Ok(Self {
+            context,
+            function: Mutex::new(function),
+            program,
+            run: AtomicU64::new(run.0),
+            checkpointing: Mutex::new(checkpointing.map(placement)),
+            reloaded,
+            result,
+            notes,
+        })
+    }
+
+    fn run(&self) -> RunId {
+        RunId(self.run.load(Ordering::Relaxed))
+    }
+
+    /// Becomes the run that `resumption` describes.
+    fn go_on(&self, resumption: Resumption) {
+        let Resumption { run, call, checkpointing, descriptors } = resumption;
+        self.run.store(run.0, Ordering::Relaxed);
+        *locked(&self.checkpointing) = checkpointing.map(placement);
+        if let Work::Function(function) = call.work {
+            *locked(&self.function) = Some((function, descriptors.function));
+        }
+        self.result.get().go_on(descriptors.result);
     }
 
     fn note(&self, note: &Note) {
@@ -108,6 +162,7 @@ impl Job {
             RunId(0),
             Call { context, work },
             RunDescriptors { result, function: None, notes: None },
+            None,
         )
     }
 
@@ -175,17 +230,62 @@ impl Job {
 
     /// Tells whoever has started the program of files to watch.
     fn note_outside(&self, files: Vec<OsString>) {
-        self.note(&Note::Notice { run: self.run, notice: Notice::Outside { files } });
+        self.note(&Note::Notice { run: self.run(), notice: Notice::Outside { files } });
     }
 
     /// Tells whoever has started the program that a reloader of its own is off.
     fn note_reloader_off(&self, library: String) {
-        self.note(&Note::Notice { run: self.run, notice: Notice::ReloaderOff { library } });
+        self.note(&Note::Notice { run: self.run(), notice: Notice::ReloaderOff { library } });
+    }
+
+    /// Tells the supervisor that this run leaves no more checkpoints.
+    #[pyo3(signature = (modules, micros, obstacle))]
+    fn note_imports_over(&self, modules: u32, micros: u64, obstacle: Option<(String, String)>) {
+        self.note(&Note::ImportsOver(ImportsOver { run: self.run(), modules, micros, obstacle }));
+    }
+
+    /// How many checkpoints are worth keeping, how much time they may cost in percent, and which files were edited lately;
+    /// nothing if none are to be left.
+    #[getter]
+    fn checkpointing(&self) -> Option<Placement> {
+        locked(&self.checkpointing).clone()
+    }
+
+    /// Leaves a checkpoint before a module and its file. Returns whether this is a run that goes on from it.
+    ///
+    /// `so_far` are `number`, `micros` and `modules` of `Checkpoint` in the protocol; `describe` is called in the checkpoint,
+    /// for what the program has consumed.
+    fn pause(
+        &self,
+        before: (String, OsString),
+        so_far: (u32, u64, u32),
+        describe: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let ((module, file), (number, micros, modules)) = (before, so_far);
+        let notes = self.notes.as_ref().and_then(NoteSocket::as_fd);
+        let notes = notes.ok_or_else(|| PyRuntimeError::new_err("nobody could be told of a checkpoint"))?;
+        let loaded = || {
+            let loaded = describe.call0().and_then(|loaded| loaded.extract::<PythonLoaded>());
+            loaded.map(Loaded::from)
+        };
+        let describe =
+            || loaded().ok().map(|loaded| Checkpoint { number, module, file, micros, modules, loaded });
+        let let_go = || {
+            self.result.get().let_go();
+            sys::leave_standard_streams();
+        };
+        match hr_forkserver::pause(Forks, notes, self.run(), let_go, describe)? {
+            Side::Original => Ok(false),
+            Side::Resumed(resumption) => {
+                self.go_on(*resumption);
+                Ok(true)
+            }
+        }
     }
 
     /// The pickled function, once: its memory goes with it.
     fn take_function<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let taken = self.function.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = locked(&self.function).take();
         let (function, memory) =
             taken.ok_or_else(|| PyRuntimeError::new_err("the function was taken before"))?;
         payload::to_python(py, &function, memory)
@@ -195,17 +295,32 @@ impl Job {
 /// Where a run sends what came of its call.
 #[pyclass(frozen)]
 pub(crate) struct Results {
-    channel: Mutex<Channel<Outcome, ()>>,
-    /// The run. What it forks may come back from the function, too, and has nothing to say here.
-    run: Pid,
+    /// None in a checkpoint.
+    channel: Mutex<Option<Channel<Outcome, ()>>>,
+    /// The run's process id. What it forks may come back from the function, too, and has nothing to say here.
+    run: AtomicI32,
 }
 
 impl Results {
+    fn new(socket: OwnedFd) -> Self {
+        Self { channel: Mutex::new(Some(socket.into())), run: AtomicI32::new(getpid().as_raw()) }
+    }
+
+    fn let_go(&self) {
+        *locked(&self.channel) = None;
+    }
+
+    fn go_on(&self, socket: OwnedFd) {
+        *locked(&self.channel) = Some(socket.into());
+        self.run.store(getpid().as_raw(), Ordering::Relaxed);
+    }
+
     fn send(&self, outcome: &Outcome, memory: Option<OwnedFd>) -> PyResult<()> {
-        if getpid() != self.run {
+        if getpid().as_raw() != self.run.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let mut channel = self.channel.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut channel = locked(&self.channel);
+        let Some(channel) = channel.as_mut() else { return Ok(()) };
         match channel.send(outcome, memory.into_iter().collect()) {
             // Nobody waits for it any more; that is the client's business.
             Ok(()) | Err(hr_forkserver::ChannelError::Closed) => Ok(()),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use hr_forkserver::protocol::{
-    EnvironmentRead, FileStamp, ImportProfile, ListedDirectory, Loaded, OpenedFile, ProfiledImport,
+    EnvironmentRead, FileStamp, ImportProfile, Listed, ListedDirectory, Loaded, OpenedFile, ProfiledImport,
 };
 use pyo3::prelude::*;
 
@@ -15,7 +15,7 @@ pub(crate) struct PythonLoaded {
     absent: Vec<String>,
     variables: Vec<OsString>,
     opened: Vec<(OsString, Option<Stamp>)>,
-    listed: Vec<(OsString, bool, Option<Vec<OsString>>)>,
+    listed: Vec<(OsString, String, Option<Vec<OsString>>)>,
     profile: Option<Profile>,
 }
 
@@ -33,9 +33,13 @@ impl From<PythonLoaded> for Loaded {
         let PythonLoaded { files, names, absent, variables, opened, listed, profile } = loaded;
         let opened =
             opened.into_iter().map(|(path, stamp)| OpenedFile { path, stamp: stamp.map(file_stamp) });
-        let listed = listed.into_iter().map(|(path, only_distributions, names)| ListedDirectory {
+        let listed = listed.into_iter().map(|(path, listed, names)| ListedDirectory {
             path,
-            only_distributions,
+            listed: match listed.as_str() {
+                "distributions" => Listed::Distributions,
+                "modules" => Listed::Modules,
+                _ => Listed::Everything,
+            },
             names,
         });
         Self {

@@ -30,6 +30,21 @@ pub(crate) fn standard_stream(number: RawFd) -> Option<OwnedFd> {
     rustix::io::fcntl_dupfd_cloexec(borrowed, 3).ok()
 }
 
+/// Puts `/dev/null` in place of this process's standard streams, so that whoever waits for their end does not wait for it.
+pub(crate) fn leave_standard_streams() {
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty());
+    let null = null.map_err(io::Error::from).and_then(hr_forkserver::above_streams);
+    for number in 0..=2 {
+        // SAFETY: the number is below those that this process's objects own; the stream it stood for is to be given up.
+        let mut stream = unsafe { std::mem::ManuallyDrop::new(OwnedFd::from_raw_fd(number)) };
+        match &null {
+            Ok(null) => drop(rustix::io::dup2(null, &mut stream)),
+            // Closed is not kept open, either.
+            Err(_) => drop(nix::unistd::close(number)),
+        }
+    }
+}
+
 /// Lets the program that `command` starts inherit `descriptors`, and no other but its standard streams.
 ///
 /// They become inheritable in the new process only, so nothing that another thread starts gets them. Others would live as

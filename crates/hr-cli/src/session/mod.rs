@@ -156,6 +156,7 @@ impl<'a> Session<'a> {
         let open = Open {
             programs: options.command.modules.clone(),
             spares: None,
+            checkpoints: if options.checkpoints { None } else { Some(0) },
             learn_at_once: true,
             ..Open::new(options.command.target.clone(), interpreter)
         };
@@ -261,9 +262,9 @@ impl<'a> Session<'a> {
                 return Err(Stopped::NoTemplate(message));
             }
             (Question::Watched, Reply::Watched(watched)) => (self.listen(watched), true),
-            (Question::Run, Reply::Started { run, .. }) => {
+            (Question::Run, Reply::Started { run, resumed, .. }) => {
                 self.run = Some(run);
-                (Some(Event::Started), false)
+                (Some(Event::Started(resumed)), false)
             }
             (Question::Run, Reply::Notice(notice)) => {
                 self.notice(notice);
@@ -318,6 +319,8 @@ impl<'a> Session<'a> {
                 let heard = self.listening.as_mut().map(|listening| listening.listen_outside(files));
                 self.tell_trouble(heard);
             }
+            Notice::CheckpointsOver { obstacle, place } => self.voice.checkpoints_over(&obstacle, &place),
+            Notice::CheckpointsDropped { number } => self.voice.checkpoints_dropped(number),
             Notice::ReloaderOff { library } => {
                 self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));
             }

@@ -19,6 +19,8 @@ pub(crate) struct Options {
     /// The interpreter for people.
     pub(crate) python: String,
     pub(crate) reload: bool,
+    /// Whether runs leave checkpoints for those after them.
+    pub(crate) checkpoints: bool,
     /// How long the program may take to end after SIGTERM.
     pub(crate) grace: Duration,
     pub(crate) verbosity: Verbosity,

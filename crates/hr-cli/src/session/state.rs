@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{ExitStatus, Problem, SourceChangeKind, Update};
+use hr_forkserver::protocol::{ExitStatus, Problem, Resumed, SourceChangeKind, Update};
 use nix::sys::signal::Signal;
 
 /// For how long after an interrupt the next one means that the first was not heeded. Later it is another first one: a
@@ -24,8 +24,8 @@ pub(super) enum Event {
     Updated(Box<Update>),
     /// That could not be done.
     UpdateFailed(String),
-    /// The program runs.
-    Started,
+    /// The program runs. It may have gone on from a checkpoint.
+    Started(Option<Resumed>),
     /// It could not be started.
     NotStarted(String),
     /// The program is over, and all that it has started.
@@ -103,6 +103,8 @@ pub(super) enum Line {
         files: Vec<PathBuf>,
         /// How long after the last of them was written.
         after: Option<Duration>,
+        /// The checkpoint it has gone on from.
+        resumed: Option<Resumed>,
     },
     /// Nothing that counts has changed in these files.
     Nothing(Vec<PathBuf>),
@@ -184,7 +186,7 @@ impl State {
                 (self.updating, self.ahead) = (false, false);
                 [vec![Action::Say(Line::Failed(message))], self.ask_again()].concat()
             }
-            Event::Started => self.started(now),
+            Event::Started(resumed) => self.started(resumed, now),
             Event::NotStarted(message) => self.not_started(message),
             Event::Ended(status) => self.ended(status),
             Event::Unread => {
@@ -288,7 +290,7 @@ impl State {
         }
     }
 
-    fn started(&mut self, now: Instant) -> Vec<Action> {
+    fn started(&mut self, resumed: Option<Resumed>, now: Instant) -> Vec<Action> {
         self.program = Program::Running;
         match self.ending {
             Some((signal, _)) if is_sent_to_us(signal) => {
@@ -303,7 +305,7 @@ impl State {
         let mut actions = Vec::new();
         if !files.is_empty() {
             let after = at.map(|at| now.saturating_duration_since(at));
-            actions.push(Action::Say(Line::Restarted { files: files.into_iter().collect(), after }));
+            actions.push(Action::Say(Line::Restarted { files: files.into_iter().collect(), after, resumed }));
         }
         actions.extend(self.ask_again());
         actions

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hr_forkserver::protocol::{BuildEvent, ExitStatus, TemplateState};
+use hr_forkserver::protocol::{BuildEvent, ExitStatus, Resumed, TemplateState};
 use serde_json::{Value, json};
 
 use super::diagnostic;
@@ -105,19 +105,32 @@ impl Voice {
         self.lines.clear();
     }
 
+    /// The program leaves no more checkpoints.
+    pub(super) fn checkpoints_over(&mut self, obstacle: &str, place: &str) {
+        let at = if place.is_empty() { String::new() } else { format!(" ({place})") };
+        let text = format!("what comes after is executed by each restart: {obstacle}{at}");
+        let event = json!({"event": "checkpoints-over", "obstacle": obstacle, "place": place});
+        self.say(Verbosity::Verbose, &text, &event);
+    }
+
+    /// Checkpoints were given up.
+    pub(super) fn checkpoints_dropped(&mut self, number: u32) {
+        let text =
+            format!("{number} checkpoints given up: they took more memory than checkpoint-memory allows");
+        self.say(Verbosity::Verbose, &text, &json!({"event": "checkpoints-dropped", "number": number}));
+    }
+
     /// Tells what the loop has found or done.
     pub(super) fn line(&mut self, line: &Line, program: &str) {
         self.built();
         match line {
-            Line::Restarted { files, after } => {
-                let after = after.map(|after| format!(" in {}", time(after))).unwrap_or_default();
-                let text = format!("{} · restarted{after}", self.names(files));
-                self.say(
-                    Verbosity::Normal,
-                    &text,
-                    &json!({"event": "restarted", "files": self.paths(files),
-                    "seconds": line_seconds(line)}),
-                );
+            Line::Restarted { files, after, resumed } => {
+                let text = restarted(&self.names(files), *after, resumed.as_ref());
+                let event = json!({"event": "restarted", "files": self.paths(files),
+                    "seconds": after.map(|after| after.as_secs_f64()),
+                    "resumed": resumed.as_ref().map(|resumed| json!({"module": resumed.module,
+                        "kept": resumed.kept, "of": resumed.of, "saved_seconds": seconds(resumed.micros)}))});
+                self.say(Verbosity::Normal, &text, &event);
             }
             Line::Nothing(files) if files.is_empty() => {}
             Line::Nothing(files) => {
@@ -196,11 +209,25 @@ fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
     if more == 0 { named } else { format!("{named} and {more} more") }
 }
 
-fn line_seconds(line: &Line) -> Option<f64> {
-    match line {
-        Line::Restarted { after, .. } => after.map(|after| after.as_secs_f64()),
-        _ => None,
-    }
+fn seconds(micros: u64) -> f64 {
+    Duration::from_micros(micros).as_secs_f64()
+}
+
+fn restarted(files: &str, after: Option<Duration>, resumed: Option<&Resumed>) -> String {
+    let Some(Resumed { module, kept, of, .. }) = resumed else {
+        return format!(
+            "{files} · restarted{}",
+            after.map(|after| format!(" in {}", time(after))).unwrap_or_default()
+        );
+    };
+    let kept = match of {
+        Some(of) if of >= kept => {
+            format!("{} of {} modules kept", grouped(*kept as usize), grouped(*of as usize))
+        }
+        _ => format!("{} modules kept", grouped(*kept as usize)),
+    };
+    let after = after.map(|after| format!(" · {}", time(after))).unwrap_or_default();
+    format!("{files} · resumed before {module} ({kept}){after}")
 }
 
 fn preloaded(modules: usize) -> String {

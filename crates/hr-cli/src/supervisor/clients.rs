@@ -4,10 +4,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{Call, ExitStatus, Failure, Hello, Note, Notice, Reply, Request, RunId};
+use hr_forkserver::protocol::{
+    Call, ExitStatus, Failure, Hello, ImportsOver, Note, Notice, Reply, Request, Resumed, RunId,
+};
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
+use super::snapshots::Kind;
 use super::{GRACE, LOOK_DELAY, REFILL_DELAY, Stopping, Supervisor};
 
 /// A stream on which one request is answered.
@@ -64,6 +67,8 @@ pub(crate) struct PendingRun {
     since: Instant,
     /// What the run has told before it was known to have started.
     notices: Vec<Notice>,
+    /// The checkpoint it goes on from.
+    resumed: Option<Resumed>,
 }
 
 impl Supervisor {
@@ -140,6 +145,7 @@ impl Supervisor {
             tries_left: TRIES,
             since,
             notices: Vec::new(),
+            resumed: None,
         });
         self.start_pending();
     }
@@ -151,16 +157,23 @@ impl Supervisor {
         }
         for pending in std::mem::take(&mut self.pending) {
             let scanned = self.refresh.has_scanned(pending.scan);
-            let template =
-                scanned.then(|| self.refresh.valid_template(&self.tree, &pending.call.context)).flatten();
-            let Some(template) = template else {
+            let kind = Kind::of(&pending.call, &pending.descriptors);
+            if scanned {
+                self.refresh.run_begins();
+            }
+            let start = scanned
+                .then(|| self.refresh.start(&mut self.tree, &pending.call.context, kind.as_ref()))
+                .flatten();
+            let Some(start) = start else {
                 self.pending.push(pending);
                 continue;
             };
             let (call, descriptors) = (Arc::clone(&pending.call), Arc::clone(&pending.descriptors));
-            self.refresh.run_begins();
-            let run = self.tree.run(template, call, descriptors);
-            self.starting.insert(run, pending);
+            let run = self.tree.run(start.snapshot, call, descriptors, start.checkpointing.clone());
+            if let Some(kind) = kind {
+                self.refresh.run_started(run, kind, &start);
+            }
+            self.starting.insert(run, PendingRun { resumed: start.resumed, ..pending });
         }
         if self.refresh.is_idle() {
             self.give_up_hopeless();
@@ -208,8 +221,8 @@ impl Supervisor {
     pub(super) fn below(&mut self, event: &TreeEvent) {
         match event {
             TreeEvent::RunStarted { run, pid } => {
-                if let Some(PendingRun { mut answer, notices, .. }) = self.starting.remove(run) {
-                    Answers::say(&mut answer, &Reply::Started { run: *run, pid: *pid }, Vec::new());
+                if let Some(PendingRun { mut answer, notices, resumed, .. }) = self.starting.remove(run) {
+                    Answers::say(&mut answer, &Reply::Started { run: *run, pid: *pid, resumed }, Vec::new());
                     for notice in notices {
                         Answers::say(&mut answer, &Reply::Notice(notice), Vec::new());
                     }
@@ -229,6 +242,11 @@ impl Supervisor {
                 self.refreshed(done);
             }
             TreeEvent::Note(Note::Notice { run, notice }) => self.notice(*run, notice),
+            TreeEvent::Note(Note::ImportsOver(over)) => self.imports_over(over),
+            TreeEvent::Checkpoint { snapshot, run, checkpoint } => {
+                self.refresh.add_checkpoint(&mut self.tree, *snapshot, *run, (**checkpoint).clone());
+                self.look_at = Some(Instant::now() + LOOK_DELAY);
+            }
             TreeEvent::Died { snapshot, status }
                 if self.refresh.served(*snapshot) && self.closing.is_none() =>
             {
@@ -236,8 +254,22 @@ impl Supervisor {
             }
             _ => {}
         }
+        if let TreeEvent::Died { snapshot, .. } = event {
+            self.refresh.died(*snapshot);
+        }
         let done = self.refresh.on_event(&mut self.tree, event);
         self.refreshed(done);
+    }
+
+    fn imports_over(&mut self, over: &ImportsOver) {
+        let dropped = self.refresh.imports_over(&mut self.tree, over);
+        if let Some((obstacle, place)) = over.obstacle.clone() {
+            self.notice(over.run, &Notice::CheckpointsOver { obstacle, place });
+        }
+        if dropped > 0 {
+            let number = u32::try_from(dropped).unwrap_or(u32::MAX);
+            self.notice(over.run, &Notice::CheckpointsDropped { number });
+        }
     }
 
     /// Passes on what a run tells.
@@ -260,6 +292,7 @@ impl Supervisor {
     }
 
     fn run_ended(&mut self, run: RunId, status: ExitStatus) {
+        self.refresh.run_ended(run);
         self.refill_at = Some(Instant::now());
         if let Some(answer) = self.running.remove(&run) {
             self.answers.send(answer, &Reply::Ended(status));

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use hr_forkserver::protocol::ListedDirectory;
+use hr_forkserver::protocol::{Listed, ListedDirectory};
 
 use super::stamp::DirectoryState;
 
@@ -17,10 +17,13 @@ const BYTECODE: &[u8] = b"__pycache__";
 /// Ends of the names under which distributions are installed.
 const DISTRIBUTIONS: [&[u8]; 2] = [b".dist-info", b".egg-info"];
 
+/// Ends of the names of files that modules are loaded from.
+const MODULES: [&[u8]; 3] = [b".py", b".pyc", b".so"];
+
 /// What templates have found in directories.
 #[derive(Debug, Default)]
 pub(crate) struct Listings {
-    directories: BTreeMap<(OsString, bool), Listing>,
+    directories: BTreeMap<(OsString, Listed), Listing>,
 }
 
 #[derive(Debug)]
@@ -33,35 +36,36 @@ struct Listing {
 impl Listings {
     /// Adds directories. Those that are known stay as they are.
     pub(crate) fn add(&mut self, listed: Vec<ListedDirectory>) {
-        for ListedDirectory { path, only_distributions, names } in listed {
-            let names = names.map(|names| relevant(names, only_distributions));
+        for ListedDirectory { path, listed, names } in listed {
+            let names = names.map(|names| relevant(names, listed));
             self.directories
-                .entry((path, only_distributions))
+                .entry((path, listed))
                 .or_insert(Listing { names, seen: Cell::new(DirectoryState::Unsettled) });
         }
     }
 
     /// Whether this directory is one of them.
     pub(crate) fn contains(&self, listed: &ListedDirectory) -> bool {
-        self.directories.contains_key(&(listed.path.clone(), listed.only_distributions))
+        self.directories.contains_key(&(listed.path.clone(), listed.listed))
     }
 
     /// The directories in which something else is found now.
     pub(crate) fn changed(&self) -> Vec<OsString> {
-        let changed = self.directories.iter().filter(|((path, only), listing)| !listing.holds(path, *only));
+        let changed =
+            self.directories.iter().filter(|((path, listed), listing)| !listing.holds(path, *listed));
         changed.map(|((path, _), _)| path.clone()).collect()
     }
 }
 
 impl Listing {
-    fn holds(&self, path: &OsStr, only_distributions: bool) -> bool {
+    fn holds(&self, path: &OsStr, listed: Listed) -> bool {
         let directory = Path::new(path);
         if self.seen.get().still_holds(directory) {
             return true;
         }
         // What happens from here on changes it, or it is not settled.
         let state = DirectoryState::of(directory);
-        let names = list(path).map(|names| relevant(names, only_distributions));
+        let names = list(path).map(|names| relevant(names, listed));
         let holds = names == self.names;
         if holds {
             self.seen.set(state);
@@ -75,13 +79,28 @@ fn list(path: &OsStr) -> Option<Vec<OsString>> {
     Some(entries.flatten().map(|entry| entry.file_name()).collect())
 }
 
-fn relevant(mut names: Vec<OsString>, only_distributions: bool) -> Vec<OsString> {
+fn relevant(mut names: Vec<OsString>, listed: Listed) -> Vec<OsString> {
     names.retain(|name| {
         let name = name.as_bytes();
-        name != BYTECODE && (!only_distributions || DISTRIBUTIONS.iter().any(|end| name.ends_with(end)))
+        name != BYTECODE
+            && match listed {
+                Listed::Everything => true,
+                Listed::Distributions => DISTRIBUTIONS.iter().any(|end| name.ends_with(end)),
+                Listed::Modules => is_module(name),
+            }
     });
     names.sort_unstable();
     names
+}
+
+/// Whether an import may find this entry: not what editors put beside the files they save.
+fn is_module(name: &[u8]) -> bool {
+    let mut parts = name.splitn(2, |byte| *byte == b'.');
+    let stem = parts.next().unwrap_or_default();
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
+    let is_identifier =
+        stem.iter().all(is_letter) && stem.first().is_some_and(|first| !first.is_ascii_digit());
+    is_identifier && (parts.next().is_none() || MODULES.iter().any(|end| name.ends_with(end)))
 }
 
 #[cfg(test)]
@@ -89,19 +108,41 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_a_directory_that_modules_are_in_only_those_count() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("module.py"), "").unwrap();
+        let mut modules = Listings::default();
+        let path = root.path().as_os_str().to_owned();
+        modules.add(vec![ListedDirectory {
+            names: list(&path),
+            path: path.clone(),
+            listed: Listed::Modules,
+        }]);
+        for other in
+            [".module.py.swp", "4913", "module.py~", "module.py.tmp", ".#module.py", "data.json", "1.py"]
+        {
+            fs::write(root.path().join(other), "").unwrap();
+            assert_eq!(modules.changed(), Vec::<OsString>::new(), "{other}");
+        }
+        for module in ["more.py", "module.cpython-313-x86_64-linux-gnu.so", "größe.py"] {
+            fs::write(root.path().join(module), "").unwrap();
+            assert_eq!(modules.changed(), std::slice::from_ref(&path), "{module}");
+            fs::remove_file(root.path().join(module)).unwrap();
+        }
+        fs::create_dir(root.path().join("package")).unwrap();
+        assert_eq!(modules.changed(), [path]);
+    }
+
+    #[test]
     fn a_directory_counts_as_changed_while_it_holds_something_else() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().as_os_str().to_owned();
         fs::write(root.path().join("data.json"), "").unwrap();
         fs::create_dir(root.path().join("library-1.0.dist-info")).unwrap();
-        let listed = |only_distributions| ListedDirectory {
-            path: path.clone(),
-            only_distributions,
-            names: list(&path),
-        };
+        let listed = |listed| ListedDirectory { path: path.clone(), listed, names: list(&path) };
         let (mut all, mut distributions) = (Listings::default(), Listings::default());
-        all.add(vec![listed(false)]);
-        distributions.add(vec![listed(true)]);
+        all.add(vec![listed(Listed::Everything)]);
+        distributions.add(vec![listed(Listed::Distributions)]);
         assert_eq!((all.changed(), distributions.changed()), (vec![], vec![]));
 
         fs::create_dir(root.path().join("__pycache__")).unwrap();

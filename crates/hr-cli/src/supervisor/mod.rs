@@ -67,7 +67,7 @@ enum Event {
     /// Something happened below.
     Tree(TreeEvent),
     /// A scan is there.
-    Scanned(scan::Scan),
+    Scanned(Box<scan::Scan>),
     /// A run did not heed SIGTERM.
     GraceOver(RunId),
     /// An import takes long, or too long.
@@ -244,7 +244,7 @@ impl Supervisor {
             Token::Client => self.requests(),
             Token::Owner => vec![Event::ClientGone],
             Token::Signals => self.take_signals(),
-            Token::Scan => self.refresh.scanned().map(Event::Scanned).into_iter().collect(),
+            Token::Scan => self.refresh.scanned().map(Box::new).map(Event::Scanned).into_iter().collect(),
             Token::Answer => {
                 self.answers.flush();
                 Vec::new()
@@ -293,7 +293,7 @@ impl Supervisor {
             Event::ClientGone | Event::Terminate => self.close(GRACE_WITHOUT_CLIENT),
             Event::Tree(event) => self.below(&event),
             Event::Scanned(scan) => {
-                let done = self.refresh.on_scan(&mut self.tree, scan);
+                let done = self.refresh.on_scan(&mut self.tree, *scan);
                 self.refreshed(done);
             }
             Event::GraceOver(run) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hr_forkserver::protocol::{
-    EnvironmentWrite, Exclusion, Failure, FirstParty, Learned, Open, Problem, SourceChange, SourceChangeKind,
+    Checkpointing, EnvironmentWrite, Exclusion, Failure, FirstParty, Learned, Open, Problem, SourceChange, SourceChangeKind,
     TargetInterpreter, TemplateState,
 };
 use hr_forkserver::transaction::Cause;
@@ -97,6 +97,23 @@ impl Opened {
     pub(crate) fn spares(&self) -> usize {
         let of_client = self.open.spares.map(|spares| usize::try_from(spares).unwrap_or(usize::MAX));
         of_client.or(self.scan.settings.spares).unwrap_or(Open::SPARES as usize)
+    }
+
+    /// Where runs leave checkpoints, whatever was edited.
+    pub(crate) fn checkpointing(&self) -> Checkpointing {
+        let settings = &self.scan.settings;
+        let overhead = self.open.checkpoint_overhead.or(settings.checkpoint_overhead);
+        Checkpointing {
+            most: self.open.checkpoints.or(settings.checkpoints).unwrap_or(Open::CHECKPOINTS),
+            overhead: overhead.unwrap_or(Open::CHECKPOINT_OVERHEAD),
+            edited: Vec::new(),
+        }
+    }
+
+    /// How much private memory all checkpoints may take, in bytes.
+    pub(crate) fn checkpoint_memory(&self) -> u64 {
+        let of_settings = self.scan.settings.checkpoint_memory;
+        self.open.checkpoint_memory.or(of_settings).unwrap_or(Open::CHECKPOINT_MEMORY)
     }
 
     /// Modules that are kept in templates whatever they do beyond loading modules.

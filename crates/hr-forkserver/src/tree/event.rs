@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hr_protocol::{ExitStatus, ImportOutcome, Loaded, Note, RunId, SnapshotId};
+use hr_protocol::{Checkpoint, ExitStatus, ImportOutcome, Loaded, Note, RunId, SnapshotId};
 
 /// Something that happened below the supervisor.
 #[derive(Debug)]
@@ -26,6 +26,15 @@ pub enum TreeEvent {
         snapshot: SnapshotId,
         /// What it has consumed.
         loaded: Loaded,
+    },
+    /// A run has left a checkpoint: a snapshot like any other.
+    Checkpoint {
+        /// Its name.
+        snapshot: SnapshotId,
+        /// The run.
+        run: RunId,
+        /// What it is.
+        checkpoint: Box<Checkpoint>,
     },
     /// A snapshot could not be forked; its parent is as it was.
     ForkFailed {

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use hr_protocol::{ExitStatus, RunId, SnapshotId};
+use hr_protocol::{ExitStatus, Note, RunId, SnapshotId};
 use nix::poll::PollFlags;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::getpid;
@@ -91,8 +91,11 @@ impl SnapshotTree {
 
     /// What runs have told.
     fn take_notes(&mut self) {
-        while let Some(note) = self.notes.as_ref().and_then(Notes::next) {
-            self.events.push_back(TreeEvent::Note(note));
+        while let Some((note, descriptors)) = self.notes.as_ref().and_then(Notes::next) {
+            match note {
+                Note::Checkpoint { run, pid } => self.adopt(run, pid, descriptors),
+                note => self.events.push_back(TreeEvent::Note(note)),
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use hr_protocol::{Call, Command, ExitStatus, Job, RunId, SnapshotId, Taken};
+use hr_protocol::{Call, Checkpointing, Command, ExitStatus, Job, RunId, SnapshotId, Taken};
 use nix::unistd::Pid;
 use rustix::process::Signal;
 
@@ -37,21 +37,23 @@ impl Run {
 
 impl SnapshotTree {
     /// Carries out `call` in a run forked from `snapshot`: in a spare if there is one, else in a new fork.
-    /// `descriptors` are those of the call.
+    /// `descriptors` are those of the call; `checkpointing` says where it leaves checkpoints.
     pub fn run(
         &mut self,
         snapshot: SnapshotId,
         call: impl Into<Arc<Call>>,
         descriptors: impl Into<Arc<[OwnedFd]>>,
+        checkpointing: Option<Checkpointing>,
     ) -> RunId {
         let (call, descriptors) = (call.into(), descriptors.into());
         let spare = self.runs.iter().find(|(_, run)| run.awaits_job_from(snapshot)).map(|(id, _)| *id);
         if let Some(run) = spare {
-            self.hand_over(run, call, descriptors);
+            self.hand_over(&Job { run, call, checkpointing }, descriptors);
             return run;
         }
         let run = self.new_run(snapshot, None);
-        self.command(snapshot, &Command::Run(Box::new(Job { run, call })), descriptors);
+        let job = Job { run, call, checkpointing };
+        self.command(snapshot, &Command::Run(Box::new(job)), descriptors);
         run
     }
 
@@ -86,11 +88,12 @@ impl SnapshotTree {
     }
 
     /// Gives a spare its job. It may not have been forked yet: the socket keeps the job for it.
-    pub(super) fn hand_over(&mut self, id: RunId, call: Arc<Call>, descriptors: Arc<[OwnedFd]>) {
+    pub(super) fn hand_over(&mut self, job: &Job, descriptors: Arc<[OwnedFd]>) {
+        let id = job.run;
         let Some(run) = self.runs.get_mut(&id) else { return };
         run.spare = false;
         let Some(jobs) = run.jobs.as_mut() else { return };
-        match jobs.queue(&Job { run: id, call }, descriptors) {
+        match jobs.queue(job, descriptors) {
             Ok(()) => self.exchange_job(id),
             Err(error) => self.run_failed(id, error.to_string()),
         }

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hr_protocol::{Command, ExitStatus, Hello, Preparation, Report, SnapshotId};
+use hr_protocol::{Command, ExitStatus, Hello, Preparation, Report, RunId, SnapshotId};
 use nix::unistd::{Pid, getpid};
 use rustix::process::Signal;
 
@@ -24,6 +24,8 @@ pub(super) struct Snapshot {
     pub(super) parent: Option<SnapshotId>,
     pub(super) channel: Option<Channel<Command, Report>>,
     pub(super) retiring: bool,
+    /// The run that it is a checkpoint of.
+    pub(super) of: Option<RunId>,
 }
 
 impl SnapshotTree {
@@ -47,6 +49,19 @@ impl SnapshotTree {
         let id = self.new_snapshot(Some(parent), ours);
         self.command(parent, &Command::Fork { snapshot: id }, vec![theirs]);
         Ok(id)
+    }
+
+    /// Takes in a checkpoint that `run` has left, and the descriptors that came with the note of it.
+    pub(super) fn adopt(&mut self, run: RunId, pid: i32, mut descriptors: Vec<OwnedFd>) {
+        let (Some(handle), Some(socket)) = (descriptors.pop(), descriptors.pop()) else { return };
+        // It belongs to what the run was forked from.
+        let parent = self.runs.get(&run).map(|run| run.snapshot);
+        let id = self.new_snapshot(parent, socket);
+        if let Some(snapshot) = self.snapshots.get_mut(&id) {
+            snapshot.pid = Some(Pid::from_raw(pid));
+            snapshot.handle = Some(handle);
+            snapshot.of = Some(run);
+        }
     }
 
     /// Tells `snapshot` what it must know before it imports, and gives it the socket that its runs tell notes through.
@@ -102,7 +117,8 @@ impl SnapshotTree {
         self.snapshots_made += 1;
         let id = SnapshotId(self.snapshots_made);
         let channel = Some(socket.into());
-        self.snapshots.insert(id, Snapshot { pid: None, handle: None, parent, channel, retiring: false });
+        self.snapshots
+            .insert(id, Snapshot { pid: None, handle: None, parent, channel, retiring: false, of: None });
         id
     }
 
@@ -160,6 +176,11 @@ impl SnapshotTree {
             Report::Imported { micros, outcome, threads, .. } => {
                 let elapsed = Duration::from_micros(micros);
                 self.events.push_back(TreeEvent::Imported { snapshot: id, elapsed, outcome, threads });
+            }
+            Report::Checkpoint(checkpoint) => {
+                if let Some(run) = self.snapshots.get(&id).and_then(|snapshot| snapshot.of) {
+                    self.events.push_back(TreeEvent::Checkpoint { snapshot: id, run, checkpoint });
+                }
             }
             Report::Settled(loaded) => self.events.push_back(TreeEvent::Settled { snapshot: id, loaded }),
             Report::Forked { snapshot, pid } => {

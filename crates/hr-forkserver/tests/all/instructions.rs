@@ -7,9 +7,9 @@ use std::os::fd::OwnedFd;
 use std::process::Command as Program;
 
 use hr_forkserver::protocol::{
-    Call, ImportFailure, ImportOutcome, Loaded, Payload, Preparation, RunId, Work,
+    Call, Checkpointing, ImportFailure, ImportOutcome, Loaded, Payload, Preparation, RunId, Work,
 };
-use hr_forkserver::{Interpreter, RunDescriptors, paused};
+use hr_forkserver::{Forking, Interpreter, RunDescriptors, paused};
 
 /// Makes this program an interpreter when it is in the environment.
 pub(crate) const ROLE: &str = "HR_FORKSERVER_TEST_INTERPRETER";
@@ -75,6 +75,12 @@ impl Instructions {
     }
 }
 
+impl Forking for Instructions {
+    fn before_fork(&mut self) {}
+    fn after_fork_in_parent(&mut self) {}
+    fn after_fork_in_child(&mut self) {}
+}
+
 impl Interpreter for Instructions {
     fn prepare(&mut self, _preparation: Preparation) {}
 
@@ -99,12 +105,9 @@ impl Interpreter for Instructions {
         Loaded { files: self.imported.iter().map(Into::into).collect(), ..Loaded::default() }
     }
 
-    fn before_fork(&mut self) {}
-    fn after_fork_in_parent(&mut self) {}
-    fn after_fork_in_child(&mut self) {}
     fn warm_up(&mut self) {}
 
-    fn run(&mut self, _run: RunId, call: Call, _descriptors: RunDescriptors) -> i32 {
+    fn run(&mut self, _: RunId, call: Call, _: RunDescriptors, _: Option<Checkpointing>) -> i32 {
         let Work::Function(Payload::Inline { bytes, .. }) = call.work else { return 1 };
         self.instruct(&String::from_utf8(bytes).unwrap())
     }

@@ -113,7 +113,7 @@ impl Supervisor {
         let context = ProcessContext { stdio: [true; 3], umask: 0o022, ..ProcessContext::default() };
         let work = Work::Function(Payload::Inline { bytes: instruction.into(), lengths: vec![] });
         let descriptors = vec![directory, result, null(), written.into(), null()];
-        (self.tree.run(template, Call { context, work }, descriptors), output)
+        (self.tree.run(template, Call { context, work }, descriptors, None), output)
     }
 
     pub(crate) fn end_of(&mut self, run: RunId) -> ExitStatus {

@@ -28,7 +28,7 @@ class Learning:
         """Names of the modules, in the order in which their imports ended."""
         # Importing moves a module to the end of `sys.modules` when it is done. What a program removes there only hides
         # as many of the oldest.
-        return _newest(max(0, len(sys.modules) - self._known))[::-1]
+        return newest(len(sys.modules) - self._known)[::-1]
 
     def tell(self, job: _native.Job) -> None:
         """Let the next template have what this run had to load itself, but for the project's own modules."""
@@ -54,10 +54,10 @@ class Learning:
         return not any(isinstance(place, str) and self._is_first_party(place) for place in places)
 
 
-def _newest(count: int) -> list[str]:
+def newest(count: int) -> list[str]:
     """The last names in ``sys.modules``, the newest first."""
     # A copy would hold each module, and so write to it, and the kernel would copy the memory of them all.
     try:
-        return list(islice(reversed(sys.modules), count))
+        return list(islice(reversed(sys.modules), max(0, count)))
     except RuntimeError:  # it has just become longer: another thread imports
-        return list(islice(reversed(sys.modules.copy()), count))
+        return list(islice(reversed(sys.modules.copy()), max(0, count)))

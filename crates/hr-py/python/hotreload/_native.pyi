@@ -26,6 +26,11 @@ class AuditFilter:
     def redirect(self, events: list[str], listener: Callable[[str, tuple[Any, ...]], None]) -> None: ...
     def __call__(self, event: str, args: tuple[Any, ...]) -> None: ...
 
+class BeforeLoading:
+    """A descriptor in place of a loader's ``exec_module``: ``listener`` gets each module right before it is executed."""
+
+    def __init__(self, execute: Callable[[Any, Any], None], listener: Callable[[Any], None]) -> None: ...
+
 class Job:
     """A call, and the process it is to happen in."""
 
@@ -38,6 +43,9 @@ class Job:
     program: tuple[str, str, str | None] | None
     """The program: ``script`` and its path, ``module`` and its name, or ``function``, its module, and its name."""
     reloaded: bool
+    checkpointing: tuple[int, int, list[str]] | None
+    """How many checkpoints are worth keeping, how much time they may cost in percent, and files that were edited lately;
+    nothing if none are to be left."""
     result: Results
 
     @staticmethod
@@ -57,6 +65,11 @@ class Job:
     def note_loaded(self, modules: list[str]) -> None: ...
     def note_outside(self, files: list[str]) -> None: ...
     def note_reloader_off(self, library: str) -> None: ...
+    def note_imports_over(self, modules: int, micros: int, obstacle: tuple[str, str] | None) -> None: ...
+    def pause(
+        self, before: tuple[str, str], so_far: tuple[int, int, int], describe: Callable[[], Any], /
+    ) -> bool:
+        """Leave a checkpoint before a module and its file. Whether this is a run that goes on from it."""
 
 class Server:
     """Serves the supervisor behind ``descriptor`` once it is called, as an excepthook, and does not return.

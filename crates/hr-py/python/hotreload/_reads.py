@@ -9,14 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder
+from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder
+from importlib.util import source_from_cache
 from typing import Any, TypeAlias
 
 from hotreload import _native
 
 Stamp: TypeAlias = tuple[int, int, int, int, int]
 """Size, time of modification and of change in nanoseconds, inode, device."""
+
+Listing: TypeAlias = tuple[str, str, "list[str] | None"]
+"""A directory; ``everything``, ``distributions`` or ``modules``, whichever of its entries matter; and their names."""
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _NOT_KEPT = ("/proc/", "/sys/", "/dev/")
@@ -25,8 +30,13 @@ _NOT_KEPT = ("/proc/", "/sys/", "/dev/")
 _CHANGES = {"os.rename": 1, "os.link": 1, "os.symlink": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0, "os.utime": 0}
 """Audit events of changes to the file system, and which argument names what is changed."""
 
+CLOCK_TICK = 10_000_000
+"""Nanoseconds by which a file's time may lag behind the clock, at the slowest ``HZ`` of 100. A file that was written less
+than that ago may be written again without its showing."""
+
 _LISTS_FOR_IMPORT = getattr(FileFinder, "_fill_cache").__code__  # noqa: B009 - not part of the interface
 _DISTRIBUTIONS = (".dist-info", ".egg-info")
+_MODULES = tuple(dict.fromkeys((*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES)))
 
 
 class FileReads:
@@ -36,11 +46,14 @@ class FileReads:
     imports have written themselves, such as a cache.
     """
 
+    EVENTS = ("open", "os.listdir", "os.scandir", *_CHANGES)
+    """The audit events that tell of them."""
+
     def __init__(self) -> None:
-        self._filter = _native.AuditFilter(["open", "os.listdir", "os.scandir", *_CHANGES], self._hear)
+        self._filter = _native.AuditFilter(list(self.EVENTS), self.hear)
         self._hooked = False
         self._files: dict[str, Stamp | None] = {}
-        self._listings: dict[tuple[str, bool], list[str] | None] = {}
+        self._listings: dict[tuple[str, str], list[str] | None] = {}
         self._written: set[str] = set()
 
     def record(self) -> None:
@@ -55,17 +68,17 @@ class FileReads:
         """Watch no longer."""
         self._filter.listen(False)
 
-    def hand_over(self, events: list[str], listener: Callable[[str, tuple[Any, ...]], None]) -> None:
+    def hand_over(self, events: Sequence[str], listener: Callable[[str, tuple[Any, ...]], None]) -> None:
         """Let ``listener`` have ``events`` from now on, and nothing else: a second hook would cost as much."""
-        self._filter.redirect(events, listener)
+        self._filter.redirect(list(events), listener)
         self.record()
 
     def files(self) -> dict[str, Stamp | None]:
         """The files that were opened, or not found, and their state at that moment."""
         return {path: stamp for path, stamp in self._files.items() if path not in self._written}
 
-    def listings(self) -> list[tuple[str, bool, list[str] | None]]:
-        """The directories that were listed, whether only distributions were looked for, and what was found.
+    def listings(self) -> list[Listing]:
+        """The directories that were listed, what was looked for, and what was found.
 
         What the imports have added or removed themselves counts as found in its present state.
         """
@@ -74,11 +87,12 @@ class FileReads:
             directory, name = os.path.split(path)
             own.setdefault(directory, set()).add(name)
         return [
-            (path, only, names if names is None else _with_own(path, only, names, own.get(path, set())))
-            for (path, only), names in self._listings.items()
+            (path, kind, names if names is None else _with_own(path, kind, names, own.get(path, set())))
+            for (path, kind), names in self._listings.items()
         ]
 
-    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
+    def hear(self, event: str, args: tuple[Any, ...], depth: int = 1) -> None:
+        """Take note of an audit event. ``depth`` frames from here is what has raised it."""
         # Whatever is wrong with it, the import is told so in a moment.
         with contextlib.suppress(OSError, ValueError, TypeError, IndexError):
             if event == "open":
@@ -86,8 +100,7 @@ class FileReads:
             elif event in _CHANGES:
                 self._written.update(_path(args[_CHANGES[event]]))
             else:
-                # The frames are those of this method, and of whoever lists.
-                self._listed(args[0], sys._getframe(1).f_code)
+                self._listed(args[0], sys._getframe(depth).f_code)
 
     def _opened(self, file: object, mode: str | None, flags: int) -> None:
         for path in _path(file):
@@ -99,10 +112,62 @@ class FileReads:
     def _listed(self, directory: object, by: Any) -> None:
         if by is _LISTS_FOR_IMPORT:
             return
-        only_distributions = os.path.join("importlib", "metadata") in by.co_filename
+        kind = "distributions" if os.path.join("importlib", "metadata") in by.co_filename else "everything"
         for path in _path(directory if directory is not None else os.curdir):
-            if (path, only_distributions) not in self._listings and not path.startswith(_NOT_KEPT):
-                self._listings[path, only_distributions] = _names(path, only_distributions)
+            if (path, kind) not in self._listings and not path.startswith(_NOT_KEPT):
+                self._listings[path, kind] = _names(path, kind)
+
+
+class RunReads(FileReads):
+    """The same for a run, a part of it at a time: modules are told of as well, and nothing that was found is left out."""
+
+    def __init__(self, is_first_party: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._is_first_party = is_first_party
+        self._unsettled: set[str] = set()
+
+    def note_module(self, file: str) -> None:
+        """A module is about to be loaded from ``file``."""
+        if file not in self._files and file not in self._unsettled:
+            stamp = stamp_of(file)
+            if stamp is not None and time.time_ns() - max(stamp[1:3]) < CLOCK_TICK:
+                self._unsettled.add(file)
+            else:
+                self._files[file] = stamp
+
+    def take(self) -> tuple[list[str], list[tuple[str, Stamp | None]], list[Listing]]:
+        """What was found since the last time: files that may have been written while they were read, others, directories."""
+        # What the program has written is its own, as it is now. Whoever changes it changes what would be found.
+        written = (path for path in self._written if "__pycache__" not in path and os.path.exists(path))
+        files = self._files | {path: stamp_of(path) for path in written}
+        unsettled = self._unsettled - self._written
+        return sorted(unsettled), [item for item in files.items() if item[0] not in unsettled], self.listings()
+
+    def forget(self) -> None:
+        """It is told of."""
+        self._files, self._listings, self._written, self._unsettled = {}, {}, set(), set()
+
+    def _opened(self, file: object, mode: str | None, flags: int) -> None:
+        for path in _path(file):
+            if path.endswith(".pyc"):
+                # It stands for its source, which may never be opened. If nobody has told of that, its time was looked at
+                # before this.
+                if not flags & _WRITES:
+                    with contextlib.suppress(ValueError):
+                        path = source_from_cache(path) if "__pycache__" in path else path  # noqa: PLW2901
+                    if path not in self._files:
+                        self._unsettled.add(path)
+            else:
+                super()._opened(path, mode, flags)
+
+    def _listed(self, directory: object, by: Any) -> None:
+        if by is not _LISTS_FOR_IMPORT:
+            return super()._listed(directory, by)
+        for path in _path(directory if directory is not None else os.curdir):
+            # What is installed changes by installing, which is noticed otherwise.
+            if (path, "modules") not in self._listings and self._is_first_party(path):
+                self._listings[path, "modules"] = _names(path, "modules")
+        return None
 
 
 class ModuleLookups:
@@ -151,21 +216,29 @@ def stamp_of(path: str) -> Stamp | None:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
 
 
-def _with_own(directory: str, only_distributions: bool, names: list[str], own: set[str]) -> list[str]:
+def _with_own(directory: str, kind: str, names: list[str], own: set[str]) -> list[str]:
     if not own:
         return names
-    now = own.intersection(_names(directory, only_distributions) or ())
+    now = own.intersection(_names(directory, kind) or ())
     return sorted(now.union(names) - (own - now))
 
 
-def _names(directory: str, only_distributions: bool) -> list[str] | None:
+def _names(directory: str, kind: str) -> list[str] | None:
     try:
         names = os.listdir(directory)
     except OSError:
         return None
-    if only_distributions:
+    if kind == "distributions":
         return sorted(name for name in names if name.endswith(_DISTRIBUTIONS))
+    if kind == "modules":
+        return sorted(filter(_is_module, names))
     return sorted(names)
+
+
+def _is_module(name: str) -> bool:
+    """Whether an entry of a directory may be what an import finds. Editors leave others, and so does the interpreter."""
+    stem, _, ending = name.partition(".")
+    return stem.isidentifier() and name != "__pycache__" and (not ending or name.endswith(_MODULES))
 
 
 def _path(file: object) -> Iterable[str]:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from hotreload import _bytecode, _native, _program, _run
 from hotreload._call import pickler
+from hotreload._checkpoints import Checkpoints
 from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
 from hotreload._learning import Learning
 from hotreload._outside import Outside
-from hotreload._reads import FileReads, ModuleLookups, Stamp
+from hotreload._reads import FileReads, Listing, ModuleLookups, Stamp
 
 if TYPE_CHECKING:
     from hotreload._profile import ImportProfile
@@ -150,7 +151,7 @@ class Loaded(NamedTuple):
     absent: list[str]
     variables: list[str]
     opened: list[tuple[str, Stamp | None]]
-    listed: list[tuple[str, bool, list[str] | None]]
+    listed: list[Listing]
     profile: Any
 
 
@@ -171,6 +172,7 @@ class Template:
         """Names of the modules that were loaded when this process, or what it was forked from, settled."""
         self._outside = Outside()
         self._running: _program.Running | None = None
+        self._checkpoints: Checkpoints | None = None
 
     def begin(self) -> None:
         """The interpreter has left its last frame: undo what it was led here with."""
@@ -321,11 +323,21 @@ class Template:
             return _run.carry_out(job, self._effects, learning)
         _run.become(job, self._effects)
         self._running = _program.Running(job, learning, self._outside)
-        self._files.hand_over(_program.IMPORTS_ARE_OVER, self._running.hear)
-        return self._running.begin(*job.program)
+        listen = self._files.hand_over
+        if job.checkpointing:
+            others = (_program.IMPORTS_ARE_OVER, self._running.hear)
+            self._checkpoints = Checkpoints(job, self._guard.first_party.holds, listen, others)
+        else:
+            listen(_program.IMPORTS_ARE_OVER, self._running.hear)
+        beginning = self._running.begin(*job.program)
+        if self._checkpoints is not None:
+            self._checkpoints.begin()
+        return beginning
 
     def executed(self) -> None:
         """Nothing of a program is on the stack any more."""
+        if self._checkpoints is not None:
+            self._checkpoints.end()
         if self._running is not None:
             self._running.executed()
 

@@ -29,6 +29,7 @@ class Loop:
         prepare: Callable[[], None] | None = None,
     ) -> None:
         self._output, output = os.pipe()
+        self.output = self._output
         self.process = subprocess.Popen(
             [
                 *before,

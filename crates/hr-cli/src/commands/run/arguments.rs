@@ -44,6 +44,9 @@ pub(crate) struct Run {
     /// Run the program once, and exit as it does
     #[arg(long)]
     pub(crate) no_reload: bool,
+    /// Begin each restart at the program's first line, instead of right before what has changed
+    #[arg(long)]
+    pub(crate) no_checkpoints: bool,
     /// Restart for these files, too (repeatable) [default: `watch` of the settings]
     #[arg(long, value_name = "GLOB")]
     pub(crate) watch: Vec<String>,

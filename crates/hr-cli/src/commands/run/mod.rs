@@ -49,6 +49,8 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
         root: project.root,
         env_files,
         reload: !arguments.no_reload,
+        // What runs once leaves nothing to go on from.
+        checkpoints: !arguments.no_checkpoints && !arguments.no_reload,
         grace: arguments.grace.or(project.settings.grace).unwrap_or(GRACE),
         verbosity: verbosity(arguments),
         format: match arguments.log_format {

@@ -17,7 +17,7 @@ impl Session {
     fn running() -> Self {
         let mut session = Self { state: State::new(true, GRACE), now: Instant::now() };
         assert_eq!(session.on(Event::Opened), [Action::Start]);
-        assert_eq!(session.on(Event::Started), []);
+        assert_eq!(session.on(Event::Started(None)), []);
         session
     }
 
@@ -60,7 +60,7 @@ fn problem(file: &str) -> Problem {
 
 fn restarted(files: &[&str], milliseconds: u64) -> Action {
     let files = files.iter().map(Into::into).collect();
-    Action::Say(Line::Restarted { files, after: Some(Duration::from_millis(milliseconds)) })
+    Action::Say(Line::Restarted { files, after: Some(Duration::from_millis(milliseconds)), resumed: None })
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_save_that_counts_restarts_the_program_once() {
     assert_eq!(session.saved("b.py"), [], "the next version begins with it");
     assert_eq!(session.on(Event::Ended(ExitStatus::Signaled(15))), [Action::Start]);
     session.now += Duration::from_millis(40);
-    assert_eq!(session.on(Event::Started), [restarted(&["a.py"], 40), Action::Update]);
+    assert_eq!(session.on(Event::Started(None)), [restarted(&["a.py"], 40), Action::Update]);
     let nothing = Action::Say(Line::Nothing(vec!["b.py".into()]));
     assert_eq!(session.on(update(&[])), [nothing]);
 }
@@ -85,7 +85,7 @@ fn saves_during_an_update_are_asked_about_when_it_is_there() {
     let both = [("a.py", SourceChangeKind::Code), ("b.py", SourceChangeKind::Code)];
     assert_eq!(session.on(update(&both)), [Action::Stop(GRACE)]);
     session.on(Event::Ended(ExitStatus::Exited(0)));
-    assert_eq!(session.on(Event::Started), [restarted(&["a.py", "b.py"], 0)]);
+    assert_eq!(session.on(Event::Started(None)), [restarted(&["a.py", "b.py"], 0)]);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_program_that_has_ended_starts_at_the_next_save_whatever_it_changes() {
 fn without_reloading_the_session_ends_as_the_program_does() {
     let mut session = Session { state: State::new(false, GRACE), now: Instant::now() };
     session.on(Event::Opened);
-    session.on(Event::Started);
+    session.on(Event::Started(None));
     let status = ExitStatus::Exited(3);
     assert_eq!(session.on(Event::Ended(status)), [Action::End(Exit::Like(status))]);
 }
@@ -310,7 +310,7 @@ fn a_program_that_is_about_to_start_when_an_end_is_wanted_ends_by_itself() {
         let mut session = Session { state: State::new(true, GRACE), now: Instant::now() };
         session.on(Event::Opened);
         assert_eq!(session.signal(signal), [], "in a moment it can clean up");
-        assert_eq!(session.on(Event::Started), [action]);
+        assert_eq!(session.on(Event::Started(None)), [action]);
         let end = session.on(Event::Ended(ExitStatus::Signaled(signal as i32)));
         assert!(matches!(end[..], [Action::End(_)]), "{end:?}");
     }

@@ -7,10 +7,12 @@ mod renewal;
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
 use hr_forkserver::SnapshotTree;
 use hr_forkserver::protocol::{
-    BuildEvent, Failure, ImportProfile, Open, ProcessContext, Reply, SnapshotId, TemplateState, Watched,
+    BuildEvent, Checkpoint, Failure, ImportProfile, ImportsOver, Open, ProcessContext, Reply, RunId,
+    SnapshotId, TemplateState, Watched,
 };
 use nix::sys::signal::SigSet;
 
@@ -19,7 +21,7 @@ use self::renewal::Renewal;
 use super::clients::Answer;
 use super::opened::Opened;
 use super::scan::Scan;
-use super::snapshots::{ContextId, Snapshots};
+use super::snapshots::{ContextId, Kind, Snapshots, Start};
 use super::watch::Watch;
 
 /// For how many interpreter contexts templates are kept: as many shells as a person works in.
@@ -104,13 +106,15 @@ impl Refresh {
         scan <= self.scans_ended
     }
 
-    /// The snapshot that a run with `context` may be forked from at this moment, if there is one.
-    pub(crate) fn valid_template(
+    /// Where a run with `context`, of that `kind`, may start at this moment, if there is such a place.
+    pub(crate) fn start(
         &mut self,
-        tree: &SnapshotTree,
+        tree: &mut SnapshotTree,
         context: &ProcessContext,
-    ) -> Option<SnapshotId> {
-        self.snapshots.best_for(tree, context)
+        kind: Option<&Kind>,
+    ) -> Option<Start> {
+        let checkpointing = self.project.as_ref().map(Opened::checkpointing).unwrap_or_default();
+        self.snapshots.start(tree, context, kind, checkpointing)
     }
 
     /// The snapshot that runs are forked from, as far as is known without looking at its inputs.
@@ -192,11 +196,48 @@ impl Refresh {
         }
     }
 
-    /// A run is forked.
+    /// A run is about to be forked.
     pub(crate) fn run_begins(&mut self) {
         if let Some(project) = &mut self.project {
+            let root = PathBuf::from(project.scans.watched().root);
+            let changed = project.source_changes().into_iter();
+            self.snapshots.edited(changed.map(|change| root.join(change.file).into_os_string()));
             project.run_begins();
         }
+    }
+
+    /// It was, from `start`.
+    pub(crate) fn run_started(&mut self, run: RunId, kind: Kind, start: &Start) {
+        self.snapshots.begins(run, kind, start);
+    }
+
+    /// A run is over.
+    pub(crate) fn run_ended(&mut self, run: RunId) {
+        self.snapshots.ends(run);
+    }
+
+    /// A run has left a checkpoint.
+    pub(crate) fn add_checkpoint(
+        &mut self,
+        tree: &mut SnapshotTree,
+        snapshot: SnapshotId,
+        run: RunId,
+        checkpoint: Checkpoint,
+    ) {
+        let most = self.project.as_ref().map_or(0, |project| project.checkpointing().most);
+        self.snapshots.add_checkpoint(tree, snapshot, run, checkpoint, most);
+    }
+
+    /// A run will leave no more of them. Returns how many had to go for the memory that they take.
+    pub(crate) fn imports_over(&mut self, tree: &mut SnapshotTree, over: &ImportsOver) -> usize {
+        self.snapshots.imports_over(over);
+        let limit = self.project.as_ref().map_or(0, Opened::checkpoint_memory);
+        self.snapshots.save_memory(tree, limit)
+    }
+
+    /// A snapshot has died.
+    pub(crate) fn died(&mut self, snapshot: SnapshotId) {
+        self.snapshots.died(snapshot);
     }
 
     /// Takes note of modules that a run has had to load itself.

@@ -4,30 +4,32 @@
 //! next build, grows from the deepest node that is left. Nothing here knows what a node paused before: a template, a
 //! layer and a checkpoint differ in what they have consumed, and in that alone.
 
+mod consumed;
 mod contexts;
 mod holding;
 mod node;
+mod past;
 mod pruning;
+mod start;
+mod thinning;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
 
-use hr_forkserver::protocol::{
-    ImportProfile, Loaded, OpenedFile, ProcessContext, SnapshotId, TargetInterpreter,
-};
+use hr_forkserver::protocol::{ImportProfile, ProcessContext, SnapshotId, TargetInterpreter};
 use hr_forkserver::{SnapshotTree, Template};
 
+use self::consumed::Consumed;
 pub(crate) use self::contexts::ContextId;
 use self::contexts::Contexts;
 pub(crate) use self::holding::{Demand, Excluded, Fit, Holding};
 use self::node::Node;
+pub(crate) use self::past::Kind;
+use self::past::Past;
 pub(crate) use self::pruning::Stale;
-use super::absences::Absences;
+pub(crate) use self::start::Start;
 use super::basis::Basis;
 use super::inputs::Inputs;
-use super::listings::Listings;
-use super::resolution::Resolutions;
 use super::watch::Watch;
 use super::writes::Dependence;
 
@@ -47,12 +49,14 @@ pub(crate) struct Snapshots {
     watch: Watch,
     nodes: BTreeMap<SnapshotId, Node>,
     contexts: Contexts,
+    pasts: Past,
 }
 
 impl Snapshots {
     /// None yet. What happens to what they will have consumed is heard from `watch`.
     pub(crate) fn new(watch: Watch) -> Self {
-        Self { watch, nodes: BTreeMap::new(), contexts: Contexts::default() }
+        let pasts = Past::new(watch.clone());
+        Self { watch, nodes: BTreeMap::new(), contexts: Contexts::default(), pasts }
     }
 
     /// The context that snapshots of `interpreter` belong to. It is the one used last from now on.
@@ -85,36 +89,18 @@ impl Snapshots {
         if parent.is_some_and(|parent| !self.nodes.contains_key(&parent)) {
             return false;
         }
-        let Loaded { mut files, mut names, mut absent, variables, mut opened, mut listed, profile } = loaded;
+        let mut loaded = loaded;
         // What it stands on has consumed the rest.
         for (_, below) in parent.into_iter().flat_map(|parent| self.line(parent)) {
-            files.retain(|file| !below.inputs.contains(file));
-            opened.retain(|OpenedFile { path, .. }| {
-                !below.inputs.contains(path) && !below.absences.contains(path)
-            });
-            listed.retain(|listed| !below.listings.contains(listed));
-            names.retain(|(name, _)| !below.resolutions.contains(name));
-            absent.retain(|name| !below.resolutions.contains(name));
+            below.consumed.leave_out_of(&mut loaded);
         }
-        let mut inputs = Inputs::new(files, began, &self.watch);
-        let mut absences = Absences::default();
-        for file in opened {
-            match file.stamp {
-                Some(_) => inputs.add_opened(file),
-                None => absences.add(Path::new(&file.path)),
-            }
-        }
-        let mut listings = Listings::default();
-        listings.add(listed);
+        let (variables, profile) = (std::mem::take(&mut loaded.variables), loaded.profile.take());
         let mut node = Node {
             parent,
             context,
             modules,
             excluded,
-            inputs,
-            absences,
-            listings,
-            resolutions: Resolutions::new(&interpreter.sys_path, &names, &absent, began),
+            consumed: Consumed::new(loaded, &interpreter.sys_path, began, &self.watch),
             dependence: Dependence::default(),
             sources: Inputs::new(Vec::new(), began, &self.watch),
             variables: variables.iter().cloned().chain(undecided).collect(),
@@ -131,16 +117,15 @@ impl Snapshots {
 
     /// Whether something has yet to be compared for the first time, which takes longer than later.
     pub(crate) fn are_new(&self) -> bool {
-        self.nodes.values().any(|node| !node.inputs.is_watched())
+        self.nodes.values().any(|node| !node.consumed.is_watched()) || self.pasts.are_new()
     }
 
     /// Compares for the first time what has not been compared yet, so that it is done when it counts.
     pub(crate) fn look(&self) {
-        for node in self.nodes.values().filter(|node| !node.inputs.is_watched()) {
-            node.is_current();
-            // That ends with the first thing that has changed.
-            node.inputs.changed();
+        for node in self.nodes.values().filter(|node| !node.consumed.is_watched()) {
+            node.consumed.look();
         }
+        self.pasts.look();
     }
 
     /// All of them.

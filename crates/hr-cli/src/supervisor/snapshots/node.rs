@@ -6,13 +6,11 @@ use std::time::Duration;
 
 use hr_forkserver::protocol::{ImportProfile, SnapshotId};
 
+use super::consumed::Consumed;
 use super::contexts::ContextId;
 use super::holding::{Demand, Excluded, Fit};
-use crate::supervisor::absences::Absences;
 use crate::supervisor::basis::Basis;
 use crate::supervisor::inputs::Inputs;
-use crate::supervisor::listings::Listings;
-use crate::supervisor::resolution::Resolutions;
 use crate::supervisor::watch::Watch;
 use crate::supervisor::writes::Dependence;
 
@@ -25,10 +23,7 @@ pub(super) struct Node {
     pub(super) modules: Vec<String>,
     /// Planned modules that it does not have.
     pub(super) excluded: Vec<Excluded>,
-    pub(super) inputs: Inputs,
-    pub(super) absences: Absences,
-    pub(super) listings: Listings,
-    pub(super) resolutions: Resolutions,
+    pub(super) consumed: Consumed,
     pub(super) basis: Basis,
     /// Variables that its imports have read, or were given up for.
     pub(super) variables: BTreeSet<OsString>,
@@ -44,7 +39,7 @@ pub(super) struct Node {
 impl Node {
     /// Whether all that went into it is what it was.
     pub(super) fn is_current(&self) -> bool {
-        self.resolutions.moved().is_empty() && self.changed().is_empty() && self.sources.changed().is_empty()
+        self.consumed.is_current() && self.sources.changed().is_empty()
     }
 
     /// Planned modules that were imported, or given up, here.
@@ -57,10 +52,5 @@ impl Node {
     pub(super) fn depend(&mut self, demand: Demand<'_>, watch: &Watch) {
         self.dependence = Dependence::new(&self.tried(), &self.variables, demand);
         self.sources = Inputs::new(self.dependence.files(demand), demand.writes.at, watch);
-    }
-
-    /// What it has looked at and would find changed.
-    pub(super) fn changed(&self) -> Vec<OsString> {
-        [self.inputs.changed(), self.absences.changed(), self.listings.changed()].concat()
     }
 }

@@ -32,7 +32,7 @@ impl Snapshots {
         for (id, node) in &mut self.nodes {
             // A parent is older than what was forked from it, and so comes first.
             let parent = node.parent.is_some_and(|parent| outdated.contains(&parent));
-            let (files, names) = (node.changed(), node.resolutions.moved());
+            let (files, names) = (node.consumed.changed(), node.consumed.moved());
             let written = !node.dependence.holds(&node.tried(), &node.variables, demand);
             if written {
                 stale.files.extend(node.sources.changed());
@@ -55,7 +55,7 @@ impl Snapshots {
     pub(crate) fn collect(&mut self, tree: &mut SnapshotTree, contexts: usize, in_use: &[SnapshotId]) {
         self.contexts.keep(contexts);
         let best = self.contexts.ids().filter_map(|id| self.best_in(tree, id));
-        let tops = best.chain(in_use.iter().copied());
+        let tops = best.chain(in_use.iter().copied()).chain(self.pasts.templates());
         let kept: BTreeSet<_> =
             tops.flat_map(|top| self.line(top).map(|(id, _)| id).collect::<Vec<_>>()).collect();
         self.remove(tree, |id| kept.contains(&id));
@@ -70,5 +70,8 @@ impl Snapshots {
             }
             kept
         });
+        for checkpoint in self.pasts.without_template(|template| self.nodes.contains_key(&template)) {
+            self.forget(tree, checkpoint);
+        }
     }
 }

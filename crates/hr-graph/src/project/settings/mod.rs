@@ -25,6 +25,9 @@ const KEYS: &[&str] = &[
     "env-file",
     "grace",
     "python",
+    "checkpoints",
+    "checkpoint-memory",
+    "checkpoint-overhead",
 ];
 
 /// `[tool.hotreload]` of a project's `pyproject.toml`. What is not set there, or not understood, has its default.
@@ -54,6 +57,13 @@ pub struct Settings {
     /// `python`: a version such as `3.12`, or the path of an interpreter or of a virtual environment relative to the
     /// project's root.
     pub python: Option<String>,
+    /// `checkpoints`: how many a run leaves behind; with 0, none.
+    pub checkpoints: Option<u32>,
+    /// `checkpoint-memory`, in megabytes there and in bytes here: how much private memory all checkpoints together may take.
+    pub checkpoint_memory: Option<u64>,
+    /// `checkpoint-overhead`, in percent: how much longer a program may take to load its modules for the checkpoints it
+    /// leaves.
+    pub checkpoint_overhead: Option<u32>,
 }
 
 /// The settings of a project, and where they are from.
@@ -89,6 +99,9 @@ impl Default for Settings {
             env_file: Vec::new(),
             grace: None,
             python: None,
+            checkpoints: None,
+            checkpoint_memory: None,
+            checkpoint_overhead: None,
         }
     }
 }

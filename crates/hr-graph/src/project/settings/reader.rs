@@ -116,6 +116,20 @@ impl Reader<'_> {
                     self.wrong_type(key, "a version in quotes, or the path of an interpreter", value);
                 }
             },
+            "checkpoints" => match integer(value.get_ref()).and_then(|most| u32::try_from(most).ok()) {
+                Some(most) => self.settings.checkpoints = Some(most),
+                None => self.wrong_type(key, "a whole number, at least 0", value),
+            },
+            "checkpoint-memory" => match integer(value.get_ref()).and_then(|most| u64::try_from(most).ok()) {
+                Some(megabytes) => self.settings.checkpoint_memory = Some(megabytes.saturating_mul(1 << 20)),
+                None => self.wrong_type(key, "a whole number of megabytes, at least 0", value),
+            },
+            "checkpoint-overhead" => {
+                match integer(value.get_ref()).and_then(|percent| u32::try_from(percent).ok()) {
+                    Some(percent) => self.settings.checkpoint_overhead = Some(percent),
+                    None => self.wrong_type(key, "a whole number of percent, at least 0", value),
+                }
+            }
             _ => self.unknown(key, span),
         }
     }

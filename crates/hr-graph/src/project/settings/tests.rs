@@ -53,7 +53,7 @@ fn what_is_not_understood_is_told_with_its_place() {
         (
             "x = 1",
             "tool.hotreload has no key \"x\"; there are preload, exclude, lazy, import-limit, spares, \
-                 source-roots, packages, watch, ignore, env-file, grace, python",
+                 source-roots, packages, watch, ignore, env-file, grace, python, checkpoints, checkpoint-memory, checkpoint-overhead",
         ),
     ] {
         assert_eq!(one(text), (2, 1, message.to_owned()));

@@ -1,0 +1,275 @@
+//! The pasts of runs: checkpoints that they have left, and from which of them the next run goes on.
+//!
+//! A run has a line of stretches behind it, each with what the program has consumed from one checkpoint to the next. A
+//! checkpoint stands on all stretches before it. Which of them are kept is decided here; that they end is the tree's
+//! business.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use hr_forkserver::protocol::{
+    Call, Checkpoint, Checkpointing, ImportsOver, ProcessContext, Program, Resumed, RunId, SnapshotId, Work,
+};
+use nix::unistd::isatty;
+use rustix::fs::fstat;
+
+use super::consumed::Consumed;
+use super::thinning::{self, Kept};
+use crate::supervisor::watch::Watch;
+
+/// How many files count as edited lately.
+const EDITED_LATELY: usize = 4;
+
+/// Of how many kinds of runs checkpoints are kept.
+const MAX_KINDS: usize = 3;
+
+/// Everything that a program can see of its beginning but files. What was begun in another way has another past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kind {
+    context: ProcessContext,
+    program: Program,
+    reloaded: bool,
+    /// Device and inode of the working directory.
+    directory: (u64, u64),
+    /// Which standard streams are terminals.
+    terminals: Vec<bool>,
+}
+
+impl Kind {
+    /// That of a call with its `descriptors`; none for a function.
+    pub(crate) fn of(call: &Call, descriptors: &[OwnedFd]) -> Option<Self> {
+        let Work::Program { program, reloaded } = &call.work else { return None };
+        let directory = fstat(descriptors.first()?).ok()?;
+        let streams = descriptors.iter().skip(2);
+        Some(Self {
+            context: call.context.clone(),
+            program: program.clone(),
+            reloaded: *reloaded,
+            directory: (directory.st_dev, directory.st_ino),
+            terminals: streams.map(|stream| isatty(stream).unwrap_or_default()).collect(),
+        })
+    }
+}
+
+/// What a run has behind it.
+#[derive(Clone, Debug)]
+struct Line {
+    kind: Rc<Kind>,
+    /// The template below.
+    template: SnapshotId,
+    stretches: Vec<Rc<Consumed>>,
+    /// When this run began, or went on.
+    began: SystemTime,
+}
+
+/// A checkpoint.
+#[derive(Debug)]
+struct Waiting {
+    line: Line,
+    file: OsString,
+    resumed: Resumed,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(crate) struct Past {
+    watch: Watch,
+    runs: BTreeMap<RunId, Line>,
+    waiting: BTreeMap<SnapshotId, Waiting>,
+    /// How many modules each kind of run has loaded in the end; the kind that was run last at the end.
+    kinds: Vec<(Rc<Kind>, Option<u32>)>,
+    /// Files that were edited lately, the last one at the end.
+    edited: VecDeque<OsString>,
+}
+
+impl Past {
+    /// Nothing was run yet. What happens to what will have been consumed is heard from `watch`.
+    pub(crate) fn new(watch: Watch) -> Self {
+        Self {
+            watch,
+            runs: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            kinds: Vec::new(),
+            edited: VecDeque::new(),
+        }
+    }
+
+    /// Where a run is to leave checkpoints, now that some files were edited.
+    pub(crate) fn checkpointing(&self, checkpointing: Checkpointing) -> Checkpointing {
+        Checkpointing { edited: self.edited.iter().cloned().collect(), ..checkpointing }
+    }
+
+    /// Takes note of files that were edited.
+    pub(crate) fn edited(&mut self, files: impl IntoIterator<Item = OsString>) {
+        for file in files {
+            self.edited.retain(|known| *known != file);
+            self.edited.push_back(file);
+        }
+        let surplus = self.edited.len().saturating_sub(EDITED_LATELY);
+        self.edited.drain(..surplus);
+    }
+
+    /// The checkpoints that a run of `kind` may go on from, the one that saves most first.
+    pub(crate) fn of_kind(&self, kind: &Kind) -> Vec<SnapshotId> {
+        let of_kind = self.waiting.iter().filter(|(_, waiting)| *waiting.line.kind == *kind);
+        let mut found: Vec<_> = of_kind.map(|(id, waiting)| (waiting.resumed.micros, *id)).collect();
+        found.sort_unstable();
+        found.into_iter().rev().map(|(_, id)| id).collect()
+    }
+
+    /// The template that `checkpoint` stands on.
+    pub(crate) fn template_of(&self, checkpoint: SnapshotId) -> Option<SnapshotId> {
+        self.waiting.get(&checkpoint).map(|waiting| waiting.line.template)
+    }
+
+    /// Whether all that went into a checkpoint, beyond its template, is what it was.
+    pub(crate) fn is_current(&self, checkpoint: SnapshotId) -> bool {
+        let waiting = self.waiting.get(&checkpoint);
+        waiting.is_some_and(|waiting| waiting.line.stretches.iter().all(|stretch| stretch.is_current()))
+    }
+
+    /// A run of `kind` begins in `template`, or goes on from `checkpoint`.
+    pub(crate) fn begins(
+        &mut self,
+        run: RunId,
+        kind: Kind,
+        template: SnapshotId,
+        checkpoint: Option<SnapshotId>,
+    ) {
+        let known = self.kinds.iter().position(|(known, _)| **known == kind);
+        let (kind, modules) = known.map_or_else(|| (Rc::new(kind), None), |index| self.kinds.remove(index));
+        self.kinds.push((Rc::clone(&kind), modules));
+        let behind = checkpoint.and_then(|checkpoint| self.waiting.get(&checkpoint));
+        let stretches = behind.map(|waiting| waiting.line.stretches.clone()).unwrap_or_default();
+        self.runs.insert(run, Line { kind, template, stretches, began: SystemTime::now() });
+    }
+
+    /// A run is over.
+    pub(crate) fn ends(&mut self, run: RunId) {
+        self.runs.remove(&run);
+    }
+
+    /// Where a run that goes on from `checkpoint` finds itself.
+    pub(crate) fn resumed(&self, checkpoint: SnapshotId) -> Option<Resumed> {
+        let waiting = self.waiting.get(&checkpoint)?;
+        let of = self.kinds.iter().find(|(kind, _)| Rc::ptr_eq(kind, &waiting.line.kind));
+        Some(Resumed { of: of.and_then(|(_, modules)| *modules), ..waiting.resumed.clone() })
+    }
+
+    /// Takes in a checkpoint. Returns whether it is worth keeping: one that stands on something that nobody has told of
+    /// would not know when it is out of date.
+    pub(crate) fn add(&mut self, id: SnapshotId, run: RunId, checkpoint: Checkpoint) -> bool {
+        let Some(line) = self.runs.get_mut(&run) else { return false };
+        let Checkpoint { number, module, file, micros, modules, loaded } = checkpoint;
+        if usize::try_from(number) != Ok(line.stretches.len()) {
+            return false;
+        }
+        let mut loaded = loaded;
+        for stretch in &line.stretches {
+            stretch.leave_out_of(&mut loaded);
+        }
+        let sys_path = &line.kind.context.sys_path;
+        line.stretches.push(Rc::new(Consumed::new(loaded, sys_path, line.began, &self.watch)));
+        let resumed = Resumed { module, kept: modules, of: None, micros };
+        self.waiting.insert(id, Waiting { line: line.clone(), file, resumed });
+        true
+    }
+
+    /// A run will leave no more checkpoints.
+    pub(crate) fn imports_over(&mut self, over: &ImportsOver) {
+        let Some(line) = self.runs.get(&over.run) else { return };
+        if let Some((_, modules)) = self.kinds.iter_mut().find(|(kind, _)| Rc::ptr_eq(kind, &line.kind)) {
+            *modules = Some(over.modules);
+        }
+    }
+
+    /// A checkpoint is no more.
+    pub(crate) fn remove(&mut self, checkpoint: SnapshotId) {
+        self.waiting.remove(&checkpoint);
+    }
+
+    /// The templates that checkpoints stand on.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = SnapshotId> {
+        self.waiting.values().map(|waiting| waiting.line.template)
+    }
+
+    /// Checkpoints that stand on something else than `templates`.
+    pub(crate) fn without_template(&self, exists: impl Fn(SnapshotId) -> bool) -> Vec<SnapshotId> {
+        let without = self.waiting.iter().filter(|(_, waiting)| !exists(waiting.line.template));
+        without.map(|(id, _)| *id).collect()
+    }
+
+    /// Checkpoints that are too many: `most` of each kind are kept.
+    pub(crate) fn surplus(&self, most: u32) -> Vec<SnapshotId> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let kinds = self.kinds.iter().rev().map(|(kind, _)| kind);
+        let mut surplus = Vec::new();
+        for (index, kind) in kinds.enumerate() {
+            let mut kept = self.kept(kind);
+            let limit = if index < MAX_KINDS { most } else { 0 };
+            while kept.len() > limit {
+                let Some(index) = thinning::least_useful(&kept) else { break };
+                surplus.push(kept.remove(index).id);
+            }
+        }
+        surplus
+    }
+
+    /// The checkpoint that is missed least, of those whose kind was not run for longest.
+    pub(crate) fn least_useful(&self) -> Option<SnapshotId> {
+        self.kinds.iter().find_map(|(kind, _)| {
+            let kept = self.kept(kind);
+            thinning::least_useful(&kept).map(|index| kept[index].id)
+        })
+    }
+
+    fn kept(&self, kind: &Rc<Kind>) -> Vec<Kept> {
+        let of_kind = self.waiting.iter().filter(|(_, waiting)| Rc::ptr_eq(&waiting.line.kind, kind));
+        let mut kept: Vec<_> = of_kind
+            .map(|(id, waiting)| Kept {
+                id: *id,
+                at: Duration::from_micros(waiting.resumed.micros),
+                is_edited: self.edited.contains(&waiting.file),
+            })
+            .collect();
+        kept.sort_unstable_by_key(|kept| (kept.at, kept.id));
+        kept
+    }
+
+    /// All of them.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SnapshotId> {
+        self.waiting.keys().copied()
+    }
+
+    /// Whether something has yet to be compared for the first time, which takes longer than later.
+    pub(crate) fn are_new(&self) -> bool {
+        self.stretches().any(|stretch| !stretch.is_watched())
+    }
+
+    /// Compares it, so that it is done when it counts.
+    pub(crate) fn look(&self) {
+        self.stretches().filter(|stretch| !stretch.is_watched()).for_each(|stretch| stretch.look());
+    }
+
+    fn stretches(&self) -> impl Iterator<Item = &Rc<Consumed>> {
+        self.waiting.values().filter_map(|waiting| waiting.line.stretches.last())
+    }
+
+    /// Files that have changed and that `checkpoint` has consumed.
+    pub(crate) fn changed(&self, checkpoint: SnapshotId) -> Vec<OsString> {
+        let waiting = self.waiting.get(&checkpoint);
+        let stretches = waiting.into_iter().flat_map(|waiting| &waiting.line.stretches);
+        stretches.flat_map(|stretch| stretch.changed()).collect()
+    }
+}
+
+/// The memory that process `pid` shares with no other, in bytes; none if that cannot be told.
+pub(crate) fn private_memory(pid: i32) -> Option<u64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let kilobytes = |line: &str| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok();
+    Some(rollup.lines().filter(|line| line.starts_with("Private_")).filter_map(kilobytes).sum::<u64>() << 10)
+}

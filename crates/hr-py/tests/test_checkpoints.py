@@ -1,0 +1,49 @@
+"""What goes on from the past of a run comes to what a cold start comes to, whatever was edited."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from harness.histories import Project, Reader, cold
+from harness.loop import Loop
+
+if TYPE_CHECKING:
+    from harness.user import User
+
+EDITS = 8
+"""Edits in one history."""
+
+HISTORIES = int(os.environ.get("HISTORIES", "6"))
+"""How many histories are tried; each has another program and other edits."""
+
+FIRST = int(os.environ.get("FIRST_HISTORY", "0"))
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + HISTORIES))
+def test_a_program_that_goes_on_has_executed_what_a_cold_start_executes(user: User, seed: int) -> None:
+    project = Project(user.place.project, seed)
+    loop = Loop(user, "-v", "--watch", "data/*", "main.py")
+    reader = Reader(loop.output)
+    history = [f"seed {seed}"]
+    check(reader.until_state(), cold(user), history)
+    for _ in range(EDITS):
+        history.append(project.edit())
+        check(reader.until_state(), cold(user), history + reader.said[-2:])
+    assert loop.interrupt() in {130, -2, 1, 0}, history
+
+
+def check(got: list[str], expected: list[str], history: list[str]) -> None:
+    """Both have come to the same state, or the same end; of what was printed on the way, nothing came twice."""
+    told = "\n".join(history)
+    state, expected_state = states(got), states(expected)
+    assert state == expected_state, told
+    if expected_state is not None:
+        got, expected = got[:-1], expected[:-1]
+    assert got == expected[len(expected) - len(got) :], told
+
+
+def states(lines: list[str]) -> object:
+    return json.loads(lines[-1].removeprefix("STATE ")) if lines and lines[-1].startswith("STATE ") else None
