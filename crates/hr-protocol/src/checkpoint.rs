@@ -34,7 +34,7 @@ pub struct Checkpoint {
     pub loaded: Loaded,
 }
 
-/// A run loads nothing more, or can leave no more checkpoints.
+/// A run does what programs do once their imports are over, or can leave no more checkpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportsOver {
     /// The run.

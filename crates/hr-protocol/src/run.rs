@@ -44,6 +44,9 @@ pub enum Work {
         /// Whether somebody watches its files and starts it again when they change. Then reloaders that it would start
         /// itself are off, and it tells of what is to be watched ([`Notice`]).
         reloaded: bool,
+        /// Whether applications that a server would import in its event loop, where no checkpoint can lie, are imported right
+        /// before that.
+        early: bool,
     },
 }
 
@@ -178,7 +181,7 @@ pub enum Note {
         /// The checkpoint's process id.
         pid: i32,
     },
-    /// The run will leave no more checkpoints.
+    /// The run has loaded most of its modules, or will leave no more checkpoints.
     ImportsOver(ImportsOver),
     /// Something for whoever has asked for the run.
     Notice {
@@ -196,6 +199,12 @@ pub enum Notice {
     Outside {
         /// Their paths, absolute.
         files: Vec<OsString>,
+    },
+    /// An application was imported early that can only be imported in an event loop. The program waits to be ended, and is to
+    /// be started with [`Work::Program::early`] off.
+    NeedsEventLoop {
+        /// The module.
+        module: String,
     },
     /// It leaves no more checkpoints, though it might have executed more modules.
     CheckpointsOver {

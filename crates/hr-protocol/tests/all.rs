@@ -21,11 +21,19 @@ fn payload() -> impl Strategy<Value = Payload> {
 fn work() -> impl Strategy<Value = Work> {
     prop_oneof![
         payload().prop_map(Work::Function),
-        "\\PC{0,20}".prop_map(|path| Work::Program { program: Program::Script(path.into()), reloaded: true }),
-        "[a-z.]{1,20}".prop_map(|module| Work::Program { program: Program::Module(module), reloaded: false }),
+        "\\PC{0,20}".prop_map(|path| Work::Program {
+            program: Program::Script(path.into()),
+            reloaded: true,
+            early: true
+        }),
+        "[a-z.]{1,20}".prop_map(|module| Work::Program {
+            program: Program::Module(module),
+            reloaded: false,
+            early: false
+        }),
         ("[a-z.]{1,20}", "[a-z.]{1,20}")
             .prop_map(|(module, function)| Program::Function { module, function })
-            .prop_map(|program| Work::Program { program, reloaded: true }),
+            .prop_map(|program| Work::Program { program, reloaded: true, early: true }),
     ]
 }
 

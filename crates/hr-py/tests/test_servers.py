@@ -257,7 +257,7 @@ def test_a_server_is_kept_up_to_date(
     assert price(hr, address) == 1
 
     hr.save("shop/prices.py", PRICES.format(price=2))
-    hr.wait_for("hr  shop/prices.py · restarted in ")
+    hr.wait_for("hr  shop/prices.py · re")
     wait_until_open()
     assert price(hr, address) == 2
 
@@ -270,7 +270,7 @@ def test_a_server_is_kept_up_to_date(
 
     hr.save("shop/prices.py", "import tariffs\n" + PRICES.format(price="tariffs.tariff()"))
     hr.wait_for("hr  tariffs")
-    hr.wait_for("hr  shop/prices.py · restarted in ")
+    hr.wait_for("hr  shop/prices.py · re")
     wait_until_open()
     assert price(hr, address) == 4
 
@@ -289,7 +289,7 @@ def test_a_server_of_files_is_restarted_for_those_that_globs_name(
     hr.wait_for("hr  ready in ")
     assert hr.ask(address) == "one"
     hr.save("pages/index.html", "two")
-    hr.wait_for("hr  pages/index.html · restarted in ")
+    hr.wait_for("hr  pages/index.html · re")
     assert hr.ask(address) == "two"
     hr.save("shop/__init__.py", "def price(:\n")
     hr.wait_for("hr  shop/__init__.py:1:11 ")
@@ -307,7 +307,7 @@ def test_templates_restart_django(user: User, develop: Callable[..., Development
     hr.wait_for("hr  ready in ")
     assert price(hr, address) == 1
     hr.save("templates/index.html", '{"price":2{{ price }}}')
-    hr.wait_for("hr  templates/index.html · restarted in ")
+    hr.wait_for("hr  templates/index.html · re")
     assert price(hr, address) == 21
     assert hr.end(signal.SIGTERM) == -signal.SIGTERM
 
@@ -325,7 +325,7 @@ def test_all_of_gunicorn_is_gone_before_it_starts_again(
             hr.wait_for("prices: open")
         assert int(hr.ask(address, "/worker")) in workers
         hr.save("shop/prices.py", PRICES.format(price=2 + round_))
-        hr.wait_for("hr  shop/prices.py · restarted in ")
+        hr.wait_for("hr  shop/prices.py · re")
         assert [pid for pid in (master, *workers) if not processes.has_ended(pid)] == []
     hr.wait_for("Listening at: ")
     assert hr.end(signal.SIGTERM) == -signal.SIGTERM

@@ -49,7 +49,7 @@ def test_a_celery_worker_executes_the_tasks_of_the_moment(user: User, develop: C
     hr = develop("--grace", GRACE, "celery", "--app", "shop.tasks", "worker", *worker, terminal=True)
     hr.wait_for("the price is 1")
     hr.save("shop/prices.py", "import tariffs\n" + prices.format(price="tariffs.tariff"))
-    hr.wait_for("hr  shop/prices.py · restarted in ")
+    hr.wait_for("hr  shop/prices.py · re")
     hr.wait_for("the price is 4")
     assert len(hr.told("no more prices")) == 1
     hr.save("shop/prices.py", prices.format(price="2 +"))

@@ -134,6 +134,8 @@ struct Session<'a> {
     sources: Vec<OsString>,
     /// The project's root.
     project: PathBuf,
+    /// Whether an application is imported before the server that asks for it runs.
+    early: bool,
     /// The program's environment when it was started last.
     environment: Vec<(OsString, OsString)>,
 }
@@ -184,6 +186,7 @@ impl<'a> Session<'a> {
             first: true,
             sources: Vec::new(),
             project: PathBuf::new(),
+            early: options.checkpoints,
             environment,
         })
     }
@@ -266,10 +269,7 @@ impl<'a> Session<'a> {
                 self.run = Some(run);
                 (Some(Event::Started(resumed)), false)
             }
-            (Question::Run, Reply::Notice(notice)) => {
-                self.notice(notice);
-                (None, false)
-            }
+            (Question::Run, Reply::Notice(notice)) => (self.notice(notice), false),
             (Question::Run, Reply::Ended(status)) => {
                 self.run = None;
                 self.terminal.restore(std::mem::take(&mut self.stopped));
@@ -312,8 +312,13 @@ impl<'a> Session<'a> {
     }
 
     /// The program tells something.
-    fn notice(&mut self, notice: Notice) {
+    fn notice(&mut self, notice: Notice) -> Option<Event> {
         match notice {
+            Notice::NeedsEventLoop { module } => {
+                self.early = false;
+                self.voice.notice(&format!("{module} needs a running event loop; starting again"));
+                return Some(Event::Unusable);
+            }
             Notice::Outside { files } => {
                 let files = files.into_iter().map(PathBuf::from).collect();
                 let heard = self.listening.as_mut().map(|listening| listening.listen_outside(files));
@@ -325,6 +330,7 @@ impl<'a> Session<'a> {
                 self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));
             }
         }
+        None
     }
 
     fn tell_trouble(&mut self, heard: Option<Result<Vec<String>, WatchError>>) {
@@ -390,7 +396,11 @@ impl<'a> Session<'a> {
         };
         let call = Call {
             context,
-            work: Work::Program { program: command.program.clone(), reloaded: self.options.reload },
+            work: Work::Program {
+                program: command.program.clone(),
+                reloaded: self.options.reload,
+                early: self.early,
+            },
         };
         // A program has no result.
         let (replies, _) = self.client.begin(call, streams)?;

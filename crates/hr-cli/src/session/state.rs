@@ -8,8 +8,11 @@ use hr_forkserver::protocol::{ExitStatus, Problem, Resumed, SourceChangeKind, Up
 use nix::sys::signal::Signal;
 
 /// For how long after an interrupt the next one means that the first was not heeded. Later it is another first one: a
-/// debugger that was interrupted is still there, and what was saved meanwhile counts.
+/// debugger that was interrupted is still there.
 const INSISTENCE: Duration = Duration::from_secs(10);
+
+/// Nobody saves a file as soon as that after pressing Ctrl-C: what is heard of by then was under way before.
+const REACTION: Duration = Duration::from_millis(100);
 
 /// Something that happens.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(super) enum Event {
     NotStarted(String),
     /// The program is over, and all that it has started.
     Ended(ExitStatus),
+    /// The program was started in a way in which it cannot run, and waits to be started in another.
+    Unusable,
     /// Nobody will ever read what the program prints: the other end of its pipe is closed.
     Unread,
     /// It is the time of [`State::deadline`].
@@ -189,6 +194,8 @@ impl State {
             Event::Started(resumed) => self.started(resumed, now),
             Event::NotStarted(message) => self.not_started(message),
             Event::Ended(status) => self.ended(status),
+            Event::Unusable if self.program == Program::Running => self.restart(),
+            Event::Unusable => Vec::new(),
             Event::Unread => {
                 // Once it ends by itself, as most programs then do, whoever waits for the pipeline is not kept waiting.
                 self.reload = false;
@@ -209,7 +216,7 @@ impl State {
 
     fn changed(&mut self, changed: Changed) -> Vec<Action> {
         let outlived = |(signal, since): (Signal, Instant)| {
-            signal == Signal::SIGINT && changed.at.is_some_and(|written| written >= since)
+            signal == Signal::SIGINT && changed.at.is_some_and(|written| written > since + REACTION)
         };
         if self.program == Program::Running && self.ending.is_some_and(outlived) {
             // It has outlived the interrupt, as a debugger does, and is being worked on.
@@ -220,13 +227,13 @@ impl State {
         self.ask_again()
     }
 
-    /// When [`Event::Late`] is due: a program that has outlived an interrupt by that much is worked on, and must not miss
-    /// what was saved around it.
+    /// When [`Event::Late`] is due: a program that has outlived an interrupt by more than it may take to end is worked on,
+    /// and must not miss what was saved around the interrupt.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let missed = self.again || !self.changed.is_empty();
         let (signal, since) = self.ending?;
         let outlives = signal == Signal::SIGINT && self.program == Program::Running;
-        (outlives && missed && !self.updating).then_some(since + INSISTENCE)
+        (outlives && missed && !self.updating).then(|| since + self.grace.max(REACTION))
     }
 
     fn late(&mut self, now: Instant) -> Vec<Action> {

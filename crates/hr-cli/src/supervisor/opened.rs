@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hr_forkserver::protocol::{
-    Checkpointing, EnvironmentWrite, Exclusion, Failure, FirstParty, Learned, Open, Problem, SourceChange, SourceChangeKind,
-    TargetInterpreter, TemplateState,
+    Checkpointing, EnvironmentWrite, Exclusion, Failure, FirstParty, Learned, Open, Problem, SourceChange,
+    SourceChangeKind, TargetInterpreter, TemplateState,
 };
 use hr_forkserver::transaction::Cause;
 use hr_graph::{Change, ProjectGraph, covers};

@@ -1,11 +1,12 @@
 //! Snapshots: started, forked, talked to, and buried.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hr_protocol::{Command, ExitStatus, Hello, Preparation, Report, RunId, SnapshotId};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{Pid, getpid};
 use rustix::process::Signal;
 
@@ -26,6 +27,15 @@ pub(super) struct Snapshot {
     pub(super) retiring: bool,
     /// The run that it is a checkpoint of.
     pub(super) of: Option<RunId>,
+}
+
+/// How many descriptors are kept free for what must go on.
+const SPARE_DESCRIPTORS: u64 = 24;
+
+/// Whether there are enough descriptors left after `newest`, which has the lowest number that was free.
+fn leaves_descriptors(newest: &OwnedFd) -> bool {
+    let taken = u64::try_from(newest.as_raw_fd()).unwrap_or(u64::MAX);
+    getrlimit(Resource::RLIMIT_NOFILE).is_ok_and(|(limit, _)| taken.saturating_add(SPARE_DESCRIPTORS) < limit)
 }
 
 impl SnapshotTree {
@@ -54,6 +64,9 @@ impl SnapshotTree {
     /// Takes in a checkpoint that `run` has left, and the descriptors that came with the note of it.
     pub(super) fn adopt(&mut self, run: RunId, pid: i32, mut descriptors: Vec<OwnedFd>) {
         let (Some(handle), Some(socket)) = (descriptors.pop(), descriptors.pop()) else { return };
+        if !leaves_descriptors(&handle) {
+            return; // it ends with its stream
+        }
         // It belongs to what the run was forked from.
         let parent = self.runs.get(&run).map(|run| run.snapshot);
         let id = self.new_snapshot(parent, socket);

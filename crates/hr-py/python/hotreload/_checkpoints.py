@@ -7,13 +7,15 @@ imports on its stack. When that module, or one that would come later, has been e
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.machinery
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from types import FrameType, ModuleType
-from typing import Any, TypeAlias
+from types import FrameType, ModuleType, TracebackType
+from typing import Any, NamedTuple, TypeAlias
 
 from hotreload import _native
 from hotreload._learning import newest
@@ -31,7 +33,6 @@ FIRST_COST = 0.004
 Listener: TypeAlias = Callable[[str, tuple[Any, ...]], None]
 """Takes an audit event and its arguments."""
 
-_OUR_CODE = os.path.dirname(__file__) + os.sep
 _LOADER: Any = importlib.machinery.SourceFileLoader.__mro__[-2]
 """``_LoaderBasics``, whose method ``exec_module`` nearly all loaders of source and bytecode have."""
 
@@ -58,12 +59,17 @@ class Checkpoints:
         self._lookups = _Lookups()
         self._known = len(sys.modules)
         self._process = os.getpid()
+        self._told = 0
+        """How many modules there were when imports seemed to be over."""
         self._number = 0
         self._began = self._last = time.perf_counter()
         self._cost = FIRST_COST
         self._busy = False
         self._take_wishes()
         self._method: Any = None
+        self._over = True
+        self._early = False
+        self._failure: _Failure | None = None
 
     def _take_wishes(self) -> None:
         self._most, self._overhead, edited = self._job.checkpointing or (0, 0, [])
@@ -73,8 +79,9 @@ class Checkpoints:
         """The first line of the program is next."""
         self._surroundings = Surroundings()
         self._random = RandomStates()
+        self._over = False
         self._method = _LOADER.__dict__["exec_module"]
-        _LOADER.exec_module = _native.BeforeLoading(self._method, self._before)
+        _LOADER.exec_module = _native.Before(self._method, self._before, self._failed)
         sys.meta_path.insert(0, self._lookups)  # type: ignore[arg-type]
         main = getattr(sys.modules["__main__"], "__file__", None)
         if isinstance(main, str):
@@ -85,10 +92,12 @@ class Checkpoints:
         """An audit event."""
         if event in self._others[0]:
             self._others[1](event, args)
-        if self._method is None or self._busy or os.getpid() != self._process:
+        if self._over or self._busy or os.getpid() != self._process:
             return
+        if event in self._others[0] and len(sys.modules) != self._told:
+            self._tell()
         if event in POINTS_OF_NO_RETURN:
-            self.end(POINTS_OF_NO_RETURN[event], _place(sys._getframe(1)))
+            self.end(POINTS_OF_NO_RETURN[event], self._place(sys._getframe(1)))
         elif event == "import":
             # Of an extension module, its file is told right before it is loaded.
             if isinstance(file := args[1], str):
@@ -98,32 +107,79 @@ class Checkpoints:
 
     def end(self, obstacle: str | None = None, place: str = "") -> None:
         """Leave no more checkpoints, because of ``obstacle`` if there is one."""
-        if self._method is None:
+        if self._over:
             return
-        _LOADER.exec_module = self._method
-        self._method = None
+        self._over = True
+        self._leave()
         with contextlib.suppress(ValueError):
             sys.meta_path.remove(self._lookups)  # type: ignore[arg-type]
         self._listen(*self._others)
-        self._job.note_imports_over(len(sys.modules), self._micros(), (obstacle, place) if obstacle else None)
+        self._tell((obstacle, place) if obstacle else None)
 
-    def _before(self, module: ModuleType) -> None:
-        """``module`` is about to be executed."""
-        file = getattr(getattr(module, "__spec__", None), "origin", None)
-        if not isinstance(file, str) or self._method is None or os.getpid() != self._process:
+    def _tell(self, obstacle: tuple[str, str] | None = None) -> None:
+        """As far as can be seen, imports are over."""
+        self._told = len(sys.modules)
+        self._job.note_imports_over(self._told, self._micros(), obstacle)
+
+    def import_early(self, name: str) -> None:
+        """Import what a server is about to import in its event loop, where no checkpoint can lie.
+
+        If that fails, it fails in the same way, and with the same traceback, when the server does it.
+        """
+        if self._over or os.getpid() != self._process or name in sys.modules:
             return
-        self._busy = True
+        self._early, had_loop = True, _has_event_loop()
         try:
-            self._consider(module, file)
+            importlib.import_module(name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            needs_loop = "event loop" in str(error)
+            if self._failure is not None and self._failure.error is not error:
+                self._failure = None  # somebody has caught that one
+        else:
+            needs_loop, self._failure = False, None
         finally:
-            self._busy = False
-        self._reads.note_module(file)
+            self._early = False
+            self._leave()
+        if needs_loop or (_has_event_loop() and not had_loop):
+            self._job.note_needs_event_loop(name)
+            while True:
+                signal.pause()
+
+    def _leave(self) -> None:
+        """Take no more notice of modules, if nothing depends on it."""
+        if self._over and not self._early and self._failure is None and self._method is not None:
+            _LOADER.exec_module = self._method
+            self._method = None
+
+    def _before(self, _loader: object, module: ModuleType, *_: object) -> BaseException | None:
+        """``module`` is about to be executed. Returns an exception if it has failed before."""
+        if self._failure is not None and not self._early and self._failure.module == module.__name__:
+            _, error, traceback = self._failure
+            self._failure = None
+            self._leave()
+            return error.with_traceback(traceback)
+        file = getattr(getattr(module, "__spec__", None), "origin", None)
+        if isinstance(file, str) and not self._over and os.getpid() == self._process:
+            self._busy = True
+            try:
+                self._consider(module, file)
+            finally:
+                self._busy = False
+            self._reads.note_module(file)
+        return None
+
+    def _failed(self, error: BaseException, _loader: object, module: ModuleType, *_: object) -> None:
+        """``module`` has raised ``error`` while it was executed."""
+        if self._early:
+            self._failure = _Failure(module.__name__, error, error.__traceback__)
 
     def _consider(self, module: ModuleType, file: str) -> None:
         if not self._is_worth_it(file) or not self._is_first_party(file):
             return
         if obstacle := self._surroundings.obstacle():
-            self.end(obstacle, _place(sys._getframe(1)))
+            self.end(obstacle, self._place(sys._getframe(1)))
             return
         self._pause(module.__name__, file)
 
@@ -187,8 +243,31 @@ class Checkpoints:
         files = ((name, getattr(getattr(sys.modules[name], "__spec__", None), "origin", None)) for name in new)
         return [(name, file) for name, file in files if isinstance(file, str) and os.path.isabs(file)]
 
+    def _place(self, frame: FrameType | None) -> str:
+        """The line of the project that has led to ``frame``."""
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if os.path.isabs(file) and self._is_first_party(file):
+                return f"{file}:{frame.f_lineno}"
+            frame = frame.f_back
+        return ""
+
     def _micros(self) -> int:
         return int((time.perf_counter() - self._began) * 1e6)
+
+
+class _Failure(NamedTuple):
+    """A module that was executed early, and what it has raised."""
+
+    module: str
+    error: BaseException
+    traceback: TracebackType | None
+
+
+def _has_event_loop() -> bool:
+    """Whether somebody has made an event loop for this thread that does not run yet."""
+    policy = getattr(sys.modules.get("asyncio.events"), "_event_loop_policy", None)
+    return getattr(getattr(policy, "_local", None), "_loop", None) is not None
 
 
 class Consumed:
@@ -233,13 +312,3 @@ def _is_found(name: str) -> bool:
             finder.find_spec(name, None) is not None for finder in sys.meta_path if not isinstance(finder, _Lookups)
         )
     return False
-
-
-def _place(frame: FrameType | None) -> str:
-    """The line of the user's that has led to ``frame``."""
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith((_OUR_CODE, "<frozen importlib")):
-            return f"{file}:{frame.f_lineno}"
-        frame = frame.f_back
-    return ""

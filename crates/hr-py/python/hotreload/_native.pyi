@@ -26,10 +26,19 @@ class AuditFilter:
     def redirect(self, events: list[str], listener: Callable[[str, tuple[Any, ...]], None]) -> None: ...
     def __call__(self, event: str, args: tuple[Any, ...]) -> None: ...
 
-class BeforeLoading:
-    """A descriptor in place of a loader's ``exec_module``: ``listener`` gets each module right before it is executed."""
+class Before:
+    """A descriptor in place of a method: ``listener`` gets the object and its arguments before each call.
 
-    def __init__(self, execute: Callable[[Any, Any], None], listener: Callable[[Any], None]) -> None: ...
+    An exception that the listener returns is raised in place of the call. ``failed`` gets what the method raises, and the
+    rest.
+    """
+
+    def __init__(
+        self,
+        method: Callable[..., Any],
+        listener: Callable[..., BaseException | None],
+        failed: Callable[..., None] | None = None,
+    ) -> None: ...
 
 class Job:
     """A call, and the process it is to happen in."""
@@ -43,6 +52,8 @@ class Job:
     program: tuple[str, str, str | None] | None
     """The program: ``script`` and its path, ``module`` and its name, or ``function``, its module, and its name."""
     reloaded: bool
+    early: bool
+    """Whether what a server imports in its event loop is imported before."""
     checkpointing: tuple[int, int, list[str]] | None
     """How many checkpoints are worth keeping, how much time they may cost in percent, and files that were edited lately;
     nothing if none are to be left."""
@@ -65,6 +76,7 @@ class Job:
     def note_loaded(self, modules: list[str]) -> None: ...
     def note_outside(self, files: list[str]) -> None: ...
     def note_reloader_off(self, library: str) -> None: ...
+    def note_needs_event_loop(self, module: str) -> None: ...
     def note_imports_over(self, modules: int, micros: int, obstacle: tuple[str, str] | None) -> None: ...
     def pause(
         self, before: tuple[str, str], so_far: tuple[int, int, int], describe: Callable[[], Any], /

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -108,27 +108,32 @@ _KNOWN: dict[str, Callable[[Any, Notice], None]] = {
 
 def switch_off(notice: Notice) -> None:
     """Let no reloader be started from now on. ``notice`` is told once of each that would have been."""
-    told = set()
+    told: set[str] = set()
 
     def notice_once(library: str) -> None:
         if library not in told:
             told.add(library)
             notice(library)
 
+    replace_when_loaded({name: functools.partial(replace, notice=notice_once) for name, replace in _KNOWN.items()})
+
+
+def replace_when_loaded(replacements: Mapping[str, Callable[[Any], None]]) -> None:
+    """Call each of ``replacements`` with the module of that name, as soon as it is loaded."""
     awaited = {}
-    for name, replace in _KNOWN.items():
+    for name, replace in replacements.items():
         module = sys.modules.get(name)
         if module is None:
-            awaited[name] = functools.partial(_replace, replace, notice=notice_once)
+            awaited[name] = functools.partial(_replace, replace)
         else:
-            _replace(replace, module, notice_once)
+            _replace(replace, module)
     sys.meta_path.insert(0, _Awaited(awaited))  # type: ignore[arg-type]
 
 
-def _replace(replace: Callable[[Any, Notice], None], module: ModuleType, notice: Notice) -> None:
+def _replace(replace: Callable[[Any], None], module: ModuleType) -> None:
     try:
-        replace(module, notice)
-    except (AttributeError, ValueError, TypeError):
+        replace(module)
+    except (AttributeError, KeyError, ValueError, TypeError):
         return  # another version, which has it elsewhere
 
 

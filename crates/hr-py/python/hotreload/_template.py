@@ -22,6 +22,7 @@ from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffect
 from hotreload._learning import Learning
 from hotreload._outside import Outside
 from hotreload._reads import FileReads, Listing, ModuleLookups, Stamp
+from hotreload._servers import import_early
 
 if TYPE_CHECKING:
     from hotreload._profile import ImportProfile
@@ -332,6 +333,8 @@ class Template:
         beginning = self._running.begin(*job.program)
         if self._checkpoints is not None:
             self._checkpoints.begin()
+            if job.early:
+                import_early(self._checkpoints.import_early)
         return beginning
 
     def executed(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from harness.user import User
 
@@ -80,6 +81,13 @@ class Loop:
             if not more:
                 return self._text[self._read :]
             self._text += more.decode(errors="replace")
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let `hr` hear of what happens meanwhile only afterwards, so that it is at once even on a busy machine."""
+        self.process.send_signal(signal.SIGSTOP)
+        yield
+        self.process.send_signal(signal.SIGCONT)
 
     def interrupt(self) -> int:
         """End it; its exit status."""

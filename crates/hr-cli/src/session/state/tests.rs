@@ -190,7 +190,7 @@ fn an_interrupt_leaves_the_program_its_own_clean_up_and_a_second_one_does_not() 
 fn a_program_that_lives_on_after_an_interrupt_is_still_worked_on() {
     let mut session = Session::running();
     session.signal(Signal::SIGINT);
-    session.now += Duration::from_millis(1);
+    session.now += Duration::from_millis(500);
     assert_eq!(session.saved("a.py"), [Action::Update]);
     assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
 
@@ -265,10 +265,8 @@ fn what_is_saved_after_an_interrupt_restarts_a_debugger() {
 fn what_is_saved_around_an_interrupt_restarts_a_debugger_at_last() {
     let heard_together = |session: &mut Session| {
         session.signal(Signal::SIGINT);
-        session.saved("a.py")
+        assert_eq!(session.saved("a.py"), [], "it may have been saved before");
     };
-    assert_eq!(heard_together(&mut Session::running()), [Action::Update], "whichever came first");
-
     let saved_before = |session: &mut Session| {
         let files = ["a.py".into()].into();
         let at = Some(session.now);
@@ -281,7 +279,7 @@ fn what_is_saved_around_an_interrupt_restarts_a_debugger_at_last() {
         session.signal(Signal::SIGINT);
         assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), []);
     };
-    for happens in [&saved_before as &dyn Fn(&mut Session), &being_understood] {
+    for happens in [&heard_together as &dyn Fn(&mut Session), &saved_before, &being_understood] {
         let mut session = Session::running();
         happens(&mut session);
         assert_eq!(session.on(Event::Late), [], "it still has time to end");

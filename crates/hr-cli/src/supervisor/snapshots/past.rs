@@ -33,6 +33,7 @@ pub(crate) struct Kind {
     context: ProcessContext,
     program: Program,
     reloaded: bool,
+    early: bool,
     /// Device and inode of the working directory.
     directory: (u64, u64),
     /// Which standard streams are terminals.
@@ -42,13 +43,14 @@ pub(crate) struct Kind {
 impl Kind {
     /// That of a call with its `descriptors`; none for a function.
     pub(crate) fn of(call: &Call, descriptors: &[OwnedFd]) -> Option<Self> {
-        let Work::Program { program, reloaded } = &call.work else { return None };
+        let Work::Program { program, reloaded, early } = &call.work else { return None };
         let directory = fstat(descriptors.first()?).ok()?;
         let streams = descriptors.iter().skip(2);
         Some(Self {
             context: call.context.clone(),
             program: program.clone(),
             reloaded: *reloaded,
+            early: *early,
             directory: (directory.st_dev, directory.st_ino),
             terminals: streams.map(|stream| isatty(stream).unwrap_or_default()).collect(),
         })

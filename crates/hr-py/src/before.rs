@@ -1,0 +1,72 @@
+//! Being told of a call right before it happens, without a frame in its tracebacks.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+/// A descriptor in place of a method, of a class in Python. It tells a listener, and does what the method does.
+///
+/// A function in Python would have a frame, and tracebacks would show it; below the methods of import loaders they would
+/// show all of `importlib` as well.
+#[pyclass(frozen)]
+pub(crate) struct Before {
+    method: Py<PyAny>,
+    /// Called with the method's object and arguments. An exception that it returns is raised in place of the call.
+    listener: Py<PyAny>,
+    /// Called with the exception that the method has raised, the method's object and arguments.
+    failed: Option<Py<PyAny>>,
+}
+
+#[pymethods]
+impl Before {
+    #[new]
+    #[pyo3(signature = (method, listener, failed = None))]
+    fn new(method: Py<PyAny>, listener: Py<PyAny>, failed: Option<Py<PyAny>>) -> Self {
+        Self { method, listener, failed }
+    }
+
+    fn __get__(
+        slf: &Bound<'_, Self>,
+        object: Option<Py<PyAny>>,
+        _kind: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        match object {
+            None => Ok(slf.get().method.clone_ref(py)),
+            Some(object) => Ok(Py::new(py, BoundBefore { method: slf.clone().unbind(), object })?.into_any()),
+        }
+    }
+}
+
+/// The method of one object.
+#[pyclass(frozen)]
+pub(crate) struct BoundBefore {
+    method: Py<Before>,
+    object: Py<PyAny>,
+}
+
+#[pymethods]
+impl BoundBefore {
+    #[pyo3(signature = (*arguments, **options))]
+    fn __call__<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: &Bound<'py, PyTuple>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let Before { method, listener, failed } = self.method.get();
+        let mut all = vec![self.object.bind(py).clone()];
+        all.extend(arguments.iter());
+        let all = PyTuple::new(py, all)?;
+        let instead = listener.bind(py).call1(&all)?;
+        if !instead.is_none() {
+            return Err(PyErr::from_value(instead));
+        }
+        let result = method.bind(py).call(&all, options);
+        if let (Err(error), Some(failed)) = (&result, failed) {
+            let mut told = vec![error.value(py).clone().into_any()];
+            told.extend(all.iter());
+            failed.bind(py).call1(PyTuple::new(py, told)?)?;
+        }
+        result
+    }
+}

@@ -1,0 +1,285 @@
+"""Restarts that go on from the past of a run: where, after what, and what cannot be kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from harness import processes
+from harness.loop import Loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.development import Address, Development
+    from harness.user import User
+
+DENSE = '[project]\nname = "shop"\nversion = "0"\n[tool.hotreload]\ncheckpoint-overhead = 1000000\ncheckpoints = 50\n'
+"""A checkpoint before each module, however little time it takes."""
+
+NAMES = ["one", "two", "three", "four", "five"]
+
+MAIN = """\
+import os, time
+from shop import one, two, three, four, five
+print(f"values {one.VALUE} {two.VALUE} {three.VALUE} {four.VALUE} {five.VALUE} in {os.getcwd()}.", flush=True)
+time.sleep(1000)
+"""
+
+
+def shop(**more: str) -> dict[str, str]:
+    modules = {f"shop/{name}.py": f"VALUE = {number}\nprint('{name}.', flush=True)\n" for number, name in enumerate(NAMES)}
+    for name, text in more.items():
+        modules[f"shop/{name}.py"] += text
+    return {"pyproject.toml": DENSE, "main.py": MAIN, "shop/__init__.py": "", **modules}
+
+
+def edit(user: User, name: str, value: int, more: str = "") -> None:
+    user.place.write({f"shop/{name}.py": f"VALUE = {value}\nprint('{name} {value}.', flush=True)\n{more}"})
+
+
+def test_only_what_comes_after_the_edit_is_executed_again(user: User) -> None:
+    user.place.write(shop())
+    loop = Loop(user, "main.py")
+    loop.expect("values 0 1 2 3 4 ")
+    edit(user, "four", 30)
+    told = loop.expect("values 0 1 2 30 4 ")
+    assert re.search(r"hr  shop/four\.py · resumed before shop\.four \(\d+ of \d+ modules kept\) · \d+ ms\n", told)
+    assert "four 30.\nfive.\n" in told
+    assert "three." not in told
+    edit(user, "two", 10)
+    told = loop.expect("values 0 10 2 30 4 ")
+    assert "resumed before shop.two " in told
+    assert "two 10.\nthree.\nfour 30.\nfive.\n" in told
+    assert loop.interrupt() == -signal.SIGINT
+
+
+def test_several_edits_at_once_go_on_before_the_first_of_them(user: User) -> None:
+    user.place.write(shop())
+    loop = Loop(user, "main.py")
+    loop.expect("values 0 1 2 3 4 ")
+    with loop.stopped():
+        edit(user, "five", 40)
+        edit(user, "three", 20)
+    assert "resumed before shop.three " in loop.expect("values 0 1 20 3 40 ")
+    assert loop.interrupt() == -signal.SIGINT
+
+
+def test_without_checkpoints_a_restart_begins_at_the_first_line(user: User) -> None:
+    user.place.write(shop())
+    loop = Loop(user, "--no-checkpoints", "main.py")
+    loop.expect("values 0 1 2 3 4 ")
+    edit(user, "five", 40)
+    told = loop.expect("values 0 1 2 3 40 ")
+    assert "· restarted in " in told
+    assert "one.\ntwo.\nthree.\nfour.\nfive 40.\n" in told
+    assert loop.interrupt() == -signal.SIGINT
+
+
+OBSTACLES = {
+    "thread": ("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n", "a thread"),
+    "process": ("import subprocess\nsubprocess.run(['true'])\n", "a process was started"),
+    "fork": ("import os\nif os.fork() == 0:\n    os._exit(0)\nos.wait()\n", "a process was forked"),
+    "socket": ("import socket\nSERVER = socket.socket()\n", "a socket is open"),
+    "log": ("LOG = open('log.txt', 'w')\n", "log.txt is open for writing"),
+    "lock": ("import multiprocessing\nLOCK = multiprocessing.Lock()\n", "memory is shared"),
+    "timer": ("import signal\nsignal.setitimer(signal.ITIMER_REAL, 1000)\n", "a timer runs"),
+    "children": ("import signal\nsignal.signal(signal.SIGCHLD, print)\n", "SIGCHLD is handled"),
+}
+
+
+@pytest.mark.parametrize("kind", OBSTACLES)
+def test_past_a_point_of_no_return_nothing_is_kept_and_what_came_before_is(user: User, kind: str) -> None:
+    source, told = OBSTACLES[kind]
+    user.place.write(shop(three=source))
+    loop = Loop(user, "-v", "main.py")
+    said = loop.expect("values 0 1 2 3 4 ")
+    said += loop.expect("executed by each restart: ") if "executed by each" not in said else ""
+    edit(user, "five", 40)
+    again = loop.expect("values 0 1 2 3 40 ")
+    assert "resumed before shop.three " in again
+    assert all(line in again for line in ("three.\n", "four.\n", "five 40.\n"))
+    loop.interrupt()
+    said += again + loop.rest()
+    assert told in said
+    assert "shop/three.py:" in said or "shop/four.py" in said or "main.py:" in said
+
+
+def test_a_directory_that_was_changed_stays_so(user: User) -> None:
+    user.place.write(shop(two="import os\nos.chdir('elsewhere')\n"))
+    user.place.write({"elsewhere/README": ""})
+    loop = Loop(user, "main.py")
+    place = f"in {user.place.project}/elsewhere."
+    loop.expect(place)
+    edit(user, "four", 30)
+    assert "resumed before shop.four " in loop.expect(place)
+    assert loop.interrupt() == -signal.SIGINT
+
+
+def test_a_file_that_an_import_has_read_is_an_input_like_its_source(user: User) -> None:
+    user.place.write(shop(three="PRICE = open('price.txt').read()\nprint('price', PRICE, flush=True)\n"))
+    user.place.write({"price.txt": "1"})
+    loop = Loop(user, "--watch", "price.txt", "main.py")
+    loop.expect("values 0 1 2 3 4 ")
+    user.place.write({"price.txt": "2"})
+    told = loop.expect("values 0 1 2 3 4 ")
+    assert "resumed before shop.three " in told
+    assert "price 2\n" in told
+    assert loop.interrupt() == -signal.SIGINT
+
+
+def test_a_file_that_is_being_read_goes_on_where_it_was(user: User) -> None:
+    """The copies of a process share how far a file was read; those that go on must not."""
+    user.place.write(shop(two="LINES = open('lines.txt', 'rb', buffering=0)\nLINES.readline()\n"))
+    rest = "from shop import two\nprint('read', two.LINES.readline().decode().strip(), flush=True)\n"
+    user.place.write({"lines.txt": "first\nsecond\nthird\n"})
+    edit(user, "four", 3, rest)
+    loop = Loop(user, "main.py")
+    for value in range(30, 33):
+        loop.expect("read second\n")
+        loop.expect("values ")
+        edit(user, "four", value, rest)
+        loop.expect("resumed before shop.four ")
+    loop.expect("read second\n")
+    assert loop.interrupt() == -signal.SIGINT
+
+
+def pythons(user: User) -> list[processes.Process]:
+    """Every process of Python: the program, its template, and its paused copies."""
+    return [process for process in processes.marked(user.mark) if process.command.startswith("python")]
+
+
+def test_whichever_paused_process_is_killed_the_next_restart_is_right(user: User) -> None:
+    user.place.write(shop())
+    loop = Loop(user, "main.py")
+    loop.expect("values 0 1 2 3 4 ")
+    value = 40
+    program = None
+    for _ in range(12):
+        victims = sorted(pythons(user), key=lambda process: process.pid)
+        os.kill(victims[value % len(victims)].pid, signal.SIGKILL)
+        value += 1
+        edit(user, "five", value)
+        program = loop.expect(f"values 0 1 2 3 {value} ")
+        assert f"five {value}." in program
+    assert loop.interrupt() == -signal.SIGINT
+
+
+def test_checkpoints_go_when_they_take_too_much_memory(user: User) -> None:
+    user.place.write(shop())
+    user.place.write({"pyproject.toml": DENSE + "checkpoint-memory = 0\n"})
+    loop = Loop(user, "-v", "main.py")
+    loop.expect("checkpoints given up")
+    edit(user, "five", 40)
+    assert "· restarted in " in loop.expect("values 0 1 2 3 40 ")
+    assert loop.interrupt() == -signal.SIGINT
+
+
+def few_descriptors() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))
+
+
+def test_with_few_descriptors_the_program_starts_all_the_same(user: User) -> None:
+    user.place.write(shop())
+    names = [f"part{number}" for number in range(30)]
+    user.place.write({f"shop/{name}.py": "" for name in names})
+    edit(user, "two", 1, "".join(f"import shop.{name}\n" for name in names))
+    loop = Loop(user, "main.py", prepare=few_descriptors)
+    for value in range(40, 46):
+        loop.expect("values ")
+        edit(user, "five", value)
+    loop.expect("values 0 1 2 3 45 ")
+    assert loop.interrupt() == -signal.SIGINT
+
+
+APPLICATION = {
+    "pyproject.toml": DENSE,
+    "shop/__init__.py": "",
+    "shop/prices.py": "PRICE = 1\n",
+    "shop/web.py": "from shop.prices import PRICE\nasync def app(scope, receive, send):\n"
+    "    await receive()\n"
+    "    if scope['type'] == 'http':\n"
+    "        await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+    "        await send({'type': 'http.response.body', 'body': str(PRICE).encode()})\n",
+}
+
+
+IN_THE_LOOP = """\
+import sys, uvicorn
+uvicorn.Server(uvicorn.Config("shop.web:app", host=sys.argv[1], port=int(sys.argv[2]), lifespan="off")).run()
+"""
+"""What is imported this way is imported in the server's loop; newer versions of the command import it before."""
+
+
+def uvicorn(address: Address) -> list[str]:
+    return ["uvicorn", "--lifespan", "off", "shop.web:app", "--host", address.host, "--port", str(address.port)]
+
+
+def in_the_loop(address: Address) -> list[str]:
+    return ["serve.py", address.host, str(address.port)]
+
+
+@pytest.mark.parametrize("words", [uvicorn, in_the_loop])
+def test_an_application_goes_on_wherever_its_server_imports_it(
+    user: User,
+    develop: Callable[..., Development],
+    address: Address,
+    words: Callable[[Address], list[str]],
+) -> None:
+    user.environment.link_programs("uvicorn")
+    user.place.write({**APPLICATION, "serve.py": IN_THE_LOOP})
+    hr = develop(*words(address), terminal=True)
+    assert hr.ask(address) == "1"
+    hr.save("shop/prices.py", "PRICE = 2\n")
+    hr.wait_for("hr  shop/prices.py · resumed before shop.prices ")
+    assert hr.ask(address) == "2"
+    hr.interrupt()
+    assert hr.wait() == (0 if words is uvicorn else -signal.SIGINT)
+
+
+def test_an_application_that_needs_the_loop_of_its_server_gets_it(
+    user: User, develop: Callable[..., Development], address: Address
+) -> None:
+    user.environment.link_programs("uvicorn")
+    user.place.write({**APPLICATION, "serve.py": IN_THE_LOOP})
+    user.place.write({"shop/prices.py": "import asyncio\nPRICE = asyncio.get_running_loop().is_running()\n"})
+    hr = develop(*in_the_loop(address), terminal=True)
+    assert hr.ask(address) == "True"
+    hr.wait_for("shop.web needs a running event loop; starting again")
+    hr.save("shop/prices.py", "PRICE = 2\n")
+    hr.wait_for("hr  shop/prices.py · re")
+    assert hr.ask(address) == "2"
+    hr.interrupt()
+    assert hr.wait() == -signal.SIGINT
+
+
+@pytest.mark.parametrize("words", [uvicorn, in_the_loop])
+@pytest.mark.parametrize("broken", ["1 / 0\n", "import nothing_there\n", "raise SystemExit(7)\n", "x = (\n"])
+def test_an_application_that_cannot_be_imported_fails_as_it_does_anywhere(
+    user: User, address: Address, words: Callable[[Address], list[str]], broken: str
+) -> None:
+    user.environment.link_programs("uvicorn")
+    user.place.write({**APPLICATION, "serve.py": IN_THE_LOOP})
+    user.place.write({"shop/prices.py": f"print('once', flush=True)\n{broken}"})
+    program, *arguments = words(address)
+    start = [str(user.environment.folder / "bin" / program)] if words is uvicorn else [str(user.environment.python), program]
+    cold = subprocess.run(
+        [*start, *arguments],
+        cwd=user.place.project,
+        env=user.variables() | {"PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    loop = Loop(user, "--log-format", "json", program, *arguments)
+    said = loop.expect('{"event":"ended"')
+    said = "".join(line for line in said.splitlines(keepends=True) if not line.startswith("{"))
+    loop.interrupt()
+    expected = re.sub(r"\[\d+\]", "[pid]", cold.stdout.decode())
+    assert re.sub(r"\[\d+\]", "[pid]", said) == expected
