@@ -43,8 +43,9 @@ def check(got: list[str], expected: list[str], history: list[str]) -> None:
     assert state == expected_state, told
     if expected_state is not None:
         got, expected = got[:-1], expected[:-1]
-    assert len(got) <= len(expected), f"{told}\n{"".join(got)}\n--- expected\n{"".join(expected)}"
-    assert got == expected[len(expected) - len(got) :], told
+    whole = "".join([told, "\n--- got\n", *got, "--- expected\n", *expected])
+    assert len(got) <= len(expected), whole
+    assert got == expected[len(expected) - len(got) :], whole
 
 
 def states(lines: list[str]) -> object:

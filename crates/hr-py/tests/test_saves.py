@@ -258,3 +258,30 @@ def test_a_library_is_upgraded_under_the_program(user: User, develop: Callable[.
     assert "tariffs" in line
     hr.wait_for("the price is 2")
     assert finish(hr) == 1
+
+
+def test_a_path_file_lets_programs_find_what_it_names(user: User, develop: Callable[..., Development]) -> None:
+    """An editable installation, say, beside a program that runs."""
+    user.place.write({"app.py": PATH_FILE, "pyproject.toml": ""})
+    other = user.place.temporary.parent / "other"
+    other.mkdir()
+    (other / "tariffs.py").write_text("TARIFF = 4\n", encoding="utf-8")
+    hr = develop("app.py")
+    hr.wait_for("no tariffs")
+    user.environment.install_files({"other.pth": f"{other}\n"})
+    hr.wait_for("hr  the interpreter looks for modules elsewhere now; starting again")
+    hr.wait_for("tariff 4")
+    (other / "tariffs.py").write_text("TARIFF = 50\n", encoding="utf-8")
+    hr.wait_for("tariff 50")
+    assert hr.end(signal.SIGINT) == -signal.SIGINT
+
+
+PATH_FILE = """\
+import time
+try:
+    import tariffs
+    print("tariff", tariffs.TARIFF, flush=True)
+except ImportError:
+    print("no tariffs", flush=True)
+time.sleep(1000)
+"""

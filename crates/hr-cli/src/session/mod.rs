@@ -42,8 +42,10 @@ use crate::watcher::WatchError;
 /// A supervisor that lives less long is not started again.
 const ENDURANCE: Duration = Duration::from_secs(5);
 
-/// Runs a program, and keeps it up to date until somebody ends it.
-pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+/// Runs a program, and keeps it up to date until somebody ends it. `find` says what is wanted; it is asked again when the
+/// interpreter may look for modules elsewhere.
+pub(crate) fn run(find: &dyn Fn() -> anyhow::Result<Options>) -> anyhow::Result<ExitCode> {
+    let mut options = find()?;
     let terminal = Terminal::remember();
     let signals = Signals::hear().context("signals cannot be waited for")?;
     let mut voice = Voice::start(options.verbosity, options.format).context("no thread can be started")?;
@@ -54,7 +56,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         let began = Instant::now();
         let mut client = Client::start_with(Stdio::null(), signals.before())?;
         let ended =
-            Session::new(options, &terminal, &signals, &mut voice, &mut client).and_then(Session::run);
+            Session::new(&options, find, &terminal, &signals, &mut voice, &mut client).and_then(Session::run);
         client.close();
         if ended.is_err() {
             terminal.restore(true);
@@ -63,6 +65,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
             // Everything below has ended with it.
             Err(Stopped::Failed(ClientError::Died)) if began.elapsed() > ENDURANCE => {
                 voice.warning("the supervisor has died, and the program with it; starting again");
+            }
+            Err(Stopped::Moved(now)) => {
+                voice.notice("the interpreter looks for modules elsewhere now; starting again");
+                options = *now;
             }
             other => break other,
         }
@@ -75,17 +81,19 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Err(Stopped::NoTemplate(reason)) => {
             voice.warning(&format!("{reason}; running without a template, and without restarts"));
             drop(voice);
-            cold::become_program(options, signals.before())
+            cold::become_program(&options, signals.before())
         }
+        Err(Stopped::Moved(_)) => Err(anyhow::anyhow!("the interpreter looks for modules elsewhere now")),
         Err(Stopped::Failed(error)) => Err(error.into()),
     }
 }
 
 /// Why a session has ended before its time.
-#[derive(Debug)]
 enum Stopped {
     /// No template can be built, for this reason.
     NoTemplate(String),
+    /// The interpreter looks for modules elsewhere. What is wanted in this environment.
+    Moved(Box<Options>),
     Failed(ClientError),
 }
 
@@ -115,6 +123,7 @@ fn timeout(deadline: Option<Instant>) -> PollTimeout {
 
 struct Session<'a> {
     options: &'a Options,
+    find: &'a dyn Fn() -> anyhow::Result<Options>,
     terminal: &'a Terminal,
     signals: &'a Signals,
     voice: &'a mut Voice,
@@ -143,6 +152,7 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(
         options: &'a Options,
+        find: &'a dyn Fn() -> anyhow::Result<Options>,
         terminal: &'a Terminal,
         signals: &'a Signals,
         voice: &'a mut Voice,
@@ -174,6 +184,7 @@ impl<'a> Session<'a> {
         Ok(Self {
             state: State::new(options.reload, options.grace),
             options,
+            find,
             terminal,
             signals,
             voice,
@@ -195,6 +206,9 @@ impl<'a> Session<'a> {
         loop {
             let (events, now) = self.wait()?;
             for event in events {
+                if let Event::Changed(changed) = &event {
+                    self.check_search_path(changed)?;
+                }
                 for action in self.state.on(event, now) {
                     if let Some(exit) = self.act(action)? {
                         return Ok(exit);
@@ -202,6 +216,19 @@ impl<'a> Session<'a> {
                 }
             }
         }
+    }
+
+    /// Stops if the interpreter looks for modules elsewhere now: `.pth` files tell it where, when it starts.
+    fn check_search_path(&self, changed: &Changed) -> Result<(), Stopped> {
+        let is_path_file = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "pth");
+        if changed.files.iter().any(is_path_file)
+            // What cannot be found just now, while something is being installed, will be there in a moment.
+            && let Ok(options) = (self.find)()
+            && options.interpreter.sys_path != self.options.interpreter.sys_path
+        {
+            return Err(Stopped::Moved(Box::new(options)));
+        }
+        Ok(())
     }
 
     /// Waits until something has happened. Returns when that was noticed: at one time for all of it.

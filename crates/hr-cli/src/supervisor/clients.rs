@@ -262,13 +262,20 @@ impl Supervisor {
     }
 
     fn imports_over(&mut self, over: &ImportsOver) {
-        let dropped = self.refresh.imports_over(&mut self.tree, over);
+        self.refresh.imports_over(over);
         if let Some((obstacle, place)) = over.obstacle.clone() {
             self.notice(over.run, &Notice::CheckpointsOver { obstacle, place });
         }
-        if dropped > 0 {
-            let number = u32::try_from(dropped).unwrap_or(u32::MAX);
-            self.notice(over.run, &Notice::CheckpointsDropped { number });
+    }
+
+    /// Lets checkpoints go for the memory that they take, and tells whoever has asked for runs.
+    pub(super) fn save_memory(&mut self) {
+        let dropped = self.refresh.save_memory(&mut self.tree);
+        if let Ok(number @ 1..) = u32::try_from(dropped) {
+            for answer in self.running.values_mut() {
+                let notice = Notice::CheckpointsDropped { number };
+                Answers::say(answer, &Reply::Notice(notice), Vec::new());
+            }
         }
     }
 

@@ -307,7 +307,10 @@ impl Supervisor {
                 self.refreshed(done);
             }
             Event::Refill => self.refill(),
-            Event::Look => self.refresh.look(),
+            Event::Look => {
+                self.refresh.look();
+                self.save_memory();
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 """Where a run leaves checkpoints, what each has consumed, and when it must leave no more.
 
-Right before one of the project's modules is executed, the run may pause: a copy of it stays behind, with the half-executed
-imports on its stack. When that module, or one that would come later, has been edited, the next run goes on from there.
+Right before one of the project's modules is executed, the run may pause: a copy of it stays behind, with the
+half-executed imports on its stack. When that module, or one that would come later, has been edited, the next run goes
+on from there.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from hotreload._random import RandomStates
 from hotreload._reads import ModuleLookups, RunReads
 
 COPYING = 2
-"""What a checkpoint costs in all, as a multiple of the time in which it is made. The rest comes when memory is copied that
-both sides have."""
+"""What a checkpoint costs in all, as a multiple of the time in which it is made. The rest comes when memory is copied
+that both sides have."""
 
 FIRST_COST = 0.004
 """Seconds that a checkpoint is taken to cost before there was one."""
@@ -82,7 +83,7 @@ class Checkpoints:
         self._over = False
         self._method = _LOADER.__dict__["exec_module"]
         _LOADER.exec_module = _native.Before(self._method, self._before, self._failed)
-        sys.meta_path.insert(0, self._lookups)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self._lookups)
         main = getattr(sys.modules["__main__"], "__file__", None)
         if isinstance(main, str):
             self._reads.note_module(os.path.abspath(main))
@@ -112,7 +113,7 @@ class Checkpoints:
         self._over = True
         self._leave()
         with contextlib.suppress(ValueError):
-            sys.meta_path.remove(self._lookups)  # type: ignore[arg-type]
+            sys.meta_path.remove(self._lookups)
         self._listen(*self._others)
         self._tell((obstacle, place) if obstacle else None)
 
@@ -156,10 +157,9 @@ class Checkpoints:
     def _before(self, _loader: object, module: ModuleType, *_: object) -> BaseException | None:
         """``module`` is about to be executed. Returns an exception if it has failed before."""
         if self._failure is not None and not self._early and self._failure.module == module.__name__:
-            _, error, traceback = self._failure
-            self._failure = None
+            failure, self._failure = self._failure, None
             self._leave()
-            return error.with_traceback(traceback)
+            return failure.error.with_traceback(failure.traceback)
         file = getattr(getattr(module, "__spec__", None), "origin", None)
         if isinstance(file, str) and not self._over and os.getpid() == self._process:
             self._busy = True
@@ -229,7 +229,7 @@ class Checkpoints:
         if not self._most:
             self.end()
 
-    def _consumed(self) -> tuple[Any, ...]:
+    def _consumed(self) -> Consumed:
         """What the program has consumed since the last checkpoint: the fields of ``Loaded`` in the protocol."""
         files, opened, listed = self._reads.take()
         absent, missing = self._lookups.take()
@@ -293,7 +293,7 @@ class _Lookups:
     def __init__(self) -> None:
         self._lookups = ModuleLookups()
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:  # noqa: ARG002
         """Take note of ``fullname``."""
         self._lookups.note(fullname, path)
 

@@ -29,8 +29,8 @@ class AuditFilter:
 class Before:
     """A descriptor in place of a method: ``listener`` gets the object and its arguments before each call.
 
-    An exception that the listener returns is raised in place of the call. ``failed`` gets what the method raises, and the
-    rest.
+    An exception that the listener returns is raised in place of the call. ``failed`` gets what the method raises, and
+    the rest.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class Job:
     early: bool
     """Whether what a server imports in its event loop is imported before."""
     checkpointing: tuple[int, int, list[str]] | None
-    """How many checkpoints are worth keeping, how much time they may cost in percent, and files that were edited lately;
-    nothing if none are to be left."""
+    """How many checkpoints are worth keeping, how much time they may cost in percent, and files that were edited
+    lately; nothing if none are to be left."""
     result: Results
 
     @staticmethod
@@ -78,9 +78,7 @@ class Job:
     def note_reloader_off(self, library: str) -> None: ...
     def note_needs_event_loop(self, module: str) -> None: ...
     def note_imports_over(self, modules: int, micros: int, obstacle: tuple[str, str] | None) -> None: ...
-    def pause(
-        self, before: tuple[str, str], so_far: tuple[int, int, int], describe: Callable[[], Any], /
-    ) -> bool:
+    def pause(self, before: tuple[str, str], so_far: tuple[int, int, int], describe: Callable[[], Any], /) -> bool:
         """Leave a checkpoint before a module and its file. Whether this is a run that goes on from it."""
 
 class Server:

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 POINTS_OF_NO_RETURN = {
@@ -51,22 +52,22 @@ class Surroundings:
 
     def obstacle(self) -> str | None:
         """What stands against a checkpoint at this moment, for people."""
+        return next(self._obstacles(), None)
+
+    def _obstacles(self) -> Iterator[str]:
         if len(os.listdir("/proc/self/task")) > self._threads:
-            return "a thread runs"
+            yield "a thread runs"
         if _has_children():
-            return "a process was started"
-        for descriptor in _descriptors() - self._descriptors:
-            if obstacle := _obstacle_of(descriptor):
-                return obstacle
+            yield "a process was started"
+        yield from filter(None, map(_obstacle_of, _descriptors() - self._descriptors))
         if _shared_memory() - self._shared:
-            return "memory is shared with other processes"
+            yield "memory is shared with other processes"
         if signal.getitimer(signal.ITIMER_REAL)[0]:
-            return "a timer runs"
+            yield "a timer runs"
         if signal.getsignal(signal.SIGCHLD) not in {signal.SIG_DFL, signal.SIG_IGN, None}:
-            return "SIGCHLD is handled"
+            yield "SIGCHLD is handled"
         if _read_so_far() != self._read:
-            return "input was read"
-        return None
+            yield "input was read"
 
     def positions(self) -> list[Position]:
         """The files that are open for reading, and how far each has been read."""

@@ -31,8 +31,8 @@ _CHANGES = {"os.rename": 1, "os.link": 1, "os.symlink": 1, "os.remove": 0, "os.m
 """Audit events of changes to the file system, and which argument names what is changed."""
 
 CLOCK_TICK = 10_000_000
-"""Nanoseconds by which a file's time may lag behind the clock, at the slowest ``HZ`` of 100. A file that was written less
-than that ago may be written again without its showing."""
+"""Nanoseconds by which a file's time may lag behind the clock, at the slowest ``HZ`` of 100. A file that was written
+less than that ago may be written again without its showing."""
 
 _LISTS_FOR_IMPORT = getattr(FileFinder, "_fill_cache").__code__  # noqa: B009 - not part of the interface
 _DISTRIBUTIONS = (".dist-info", ".egg-info")
@@ -119,7 +119,7 @@ class FileReads:
 
 
 class RunReads(FileReads):
-    """The same for a run, a part of it at a time: modules are told of as well, and nothing that was found is left out."""
+    """The same for a run, a part of it at a time. Modules are told of as well, and nothing is left out."""
 
     def __init__(self, is_first_party: Callable[[str], bool]) -> None:
         super().__init__()
@@ -136,7 +136,10 @@ class RunReads(FileReads):
                 self._files[file] = stamp
 
     def take(self) -> tuple[list[str], list[tuple[str, Stamp | None]], list[Listing]]:
-        """What was found since the last time: files that may have been written while they were read, others, directories."""
+        """What was found since the last time.
+
+        Files that may have been written while they were read, others with their states, and directories.
+        """
         # What the program has written is its own, as it is now. Whoever changes it changes what would be found.
         written = (path for path in self._written if "__pycache__" not in path and os.path.exists(path))
         files = self._files | {path: stamp_of(path) for path in written}
@@ -150,8 +153,8 @@ class RunReads(FileReads):
     def _opened(self, file: object, mode: str | None, flags: int) -> None:
         for path in _path(file):
             if path.endswith(".pyc"):
-                # It stands for its source, which may never be opened. If nobody has told of that, its time was looked at
-                # before this.
+                # It stands for its source, which may never be opened. If nobody has told of that, its time was looked
+                # at before this.
                 if not flags & _WRITES:
                     with contextlib.suppress(ValueError):
                         path = source_from_cache(path) if "__pycache__" in path else path  # noqa: PLW2901
@@ -236,7 +239,7 @@ def _names(directory: str, kind: str) -> list[str] | None:
 
 
 def _is_module(name: str) -> bool:
-    """Whether an entry of a directory may be what an import finds. Editors leave others, and so does the interpreter."""
+    """Whether an entry of a directory may be what an import finds. Editors leave others."""
     stem, _, ending = name.partition(".")
     return stem.isidentifier() and name != "__pycache__" and (not ending or name.endswith(_MODULES))
 

@@ -115,7 +115,10 @@ def switch_off(notice: Notice) -> None:
             told.add(library)
             notice(library)
 
-    replace_when_loaded({name: functools.partial(replace, notice=notice_once) for name, replace in _KNOWN.items()})
+    def replacing(replace: Callable[[Any, Notice], None]) -> Callable[[Any], None]:
+        return lambda module: replace(module, notice_once)
+
+    replace_when_loaded({name: replacing(replace) for name, replace in _KNOWN.items()})
 
 
 def replace_when_loaded(replacements: Mapping[str, Callable[[Any], None]]) -> None:

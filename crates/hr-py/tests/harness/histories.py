@@ -1,7 +1,7 @@
 """Generated programs and edits of them, and what a program that was edited must come to: what a cold start comes to.
 
-Every module of such a program writes down that it is executed, and leaves side effects of the kinds that people's modules
-have. At its end the program prints all of it.
+Every module of such a program writes down that it is executed, and leaves side effects of the kinds that people's
+modules have. At its end the program prints all of it.
 """
 
 from __future__ import annotations
@@ -137,7 +137,11 @@ class Project:
             f"    EXECUTED.append('no {name}: ' + type(error).__name__)\n",
         ]
         guarded = self._random.choice(forms[3:] if self._random.random() < 0.5 else forms)
-        return guarded if guarded.startswith(("try", "def")) else f"if True:\n    {guarded.rstrip().replace(chr(10), chr(10) + '    ')}\n"
+        return (
+            guarded
+            if guarded.startswith(("try", "def"))
+            else f"if True:\n    {guarded.rstrip().replace(chr(10), chr(10) + '    ')}\n"
+        )
 
     def _body(self, name: str) -> str:
         self._version += 1
@@ -158,7 +162,9 @@ class Project:
         """Bring the files up to date."""
         files = {
             "pyproject.toml": SETTINGS,
-            "main.py": MAIN.format(imports="".join(f"import app.{name}\n" for name in self._main if name in self.names)),
+            "main.py": MAIN.format(
+                imports="".join(f"import app.{name}\n" for name in self._main if name in self.names)
+            ),
             "app/__init__.py": "",
             "app/log.py": LOG,
             "app/sub/__init__.py": "",

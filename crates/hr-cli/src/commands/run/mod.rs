@@ -21,6 +21,11 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs the program until it or the user ends.
 pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
+    session::run(&|| options(arguments))
+}
+
+/// What the user wants, in the environment of this moment.
+fn options(arguments: &Run) -> anyhow::Result<Options> {
     let here = env::current_dir().context("the current directory cannot be told")?;
     let project = settings::read(&here).map_err(|error| hinted(error.hint(), error))?;
     let mut found = arguments.subject.find_interpreter()?;
@@ -41,7 +46,7 @@ pub(crate) fn run(arguments: &Run) -> anyhow::Result<ExitCode> {
     let target = client::target_interpreter(&found.interpreter, command.argv.clone())
         .map_err(|error| anyhow::Error::msg(error.hint()).context(error))?;
     let globs = globs(arguments, &project, &here).context("hint: globs are those of .gitignore files")?;
-    session::run(&Options {
+    Ok(Options {
         command,
         interpreter: target,
         python: found.describe(),

@@ -114,7 +114,7 @@ impl Refresh {
         kind: Option<&Kind>,
     ) -> Option<Start> {
         let checkpointing = self.project.as_ref().map(Opened::checkpointing).unwrap_or_default();
-        self.snapshots.start(tree, context, kind, checkpointing)
+        self.snapshots.start(tree, context, kind, &checkpointing)
     }
 
     /// The snapshot that runs are forked from, as far as is known without looking at its inputs.
@@ -228,9 +228,13 @@ impl Refresh {
         self.snapshots.add_checkpoint(tree, snapshot, run, checkpoint, most);
     }
 
-    /// A run will leave no more of them. Returns how many had to go for the memory that they take.
-    pub(crate) fn imports_over(&mut self, tree: &mut SnapshotTree, over: &ImportsOver) -> usize {
+    /// A run has loaded most of its modules.
+    pub(crate) fn imports_over(&mut self, over: &ImportsOver) {
         self.snapshots.imports_over(over);
+    }
+
+    /// Lets checkpoints go for the memory that they take. Returns how many.
+    pub(crate) fn save_memory(&mut self, tree: &mut SnapshotTree) -> usize {
         let limit = self.project.as_ref().map_or(0, Opened::checkpoint_memory);
         self.snapshots.save_memory(tree, limit)
     }

@@ -101,8 +101,8 @@ impl Past {
     }
 
     /// Where a run is to leave checkpoints, now that some files were edited.
-    pub(crate) fn checkpointing(&self, checkpointing: Checkpointing) -> Checkpointing {
-        Checkpointing { edited: self.edited.iter().cloned().collect(), ..checkpointing }
+    pub(crate) fn checkpointing(&self, checkpointing: &Checkpointing) -> Checkpointing {
+        Checkpointing { edited: self.edited.iter().cloned().collect(), ..checkpointing.clone() }
     }
 
     /// Takes note of files that were edited.

@@ -27,7 +27,7 @@ impl Snapshots {
         tree: &mut SnapshotTree,
         context: &ProcessContext,
         kind: Option<&Kind>,
-        checkpointing: Checkpointing,
+        checkpointing: &Checkpointing,
     ) -> Option<Start> {
         let wanted = checkpointing.most > 0;
         let checkpoint = kind.filter(|_| wanted).and_then(|kind| self.deepest(tree, kind));
