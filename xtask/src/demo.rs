@@ -37,7 +37,7 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options) -> Result<()> {
     let pythons = python::discover(progress)?;
     let python = pick(&pythons, options.python.as_deref())?;
-    let wheel = wheel::build(workspace, progress, &pythons)?;
+    let wheel = wheel::build(workspace, progress, &pythons, wheel::Optimized::Fully)?;
     let requirements = [workspace.requirements("demo"), workspace.path("fixtures/realapp/requirements.txt")];
     let environment = Environment::ensure(workspace, progress, python, "demo", &requirements)?;
     environment.install_wheel(progress, &wheel)?;

@@ -23,7 +23,7 @@ pub(crate) struct Options {
 /// `cargo xtask e2e`
 pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options) -> Result<()> {
     let pythons = python::for_tests(progress, options.python.as_deref())?;
-    let wheel = wheel::build(workspace, progress, &pythons)?;
+    let wheel = wheel::build(workspace, progress, &pythons, wheel::Optimized::Quickly)?;
     let verdict = pytest::run(workspace, progress, &pythons, &wheel, Selection::EndToEnd, &options.pytest)?;
     for line in &verdict.closing {
         progress.note(line);

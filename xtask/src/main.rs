@@ -45,7 +45,7 @@ enum Task {
     /// Measure, and print a table
     #[command(subcommand)]
     Bench(bench::Benchmark),
-    /// Build the wheel into target/wheels
+    /// Build the wheel below target/wheels
     Wheel,
     /// Check formatting, lints, types, and the rules between crates
     Lint,

@@ -34,7 +34,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options)
     let rust = rust_tests(workspace, progress, &pythons)?;
     closing.extend(rust.kept);
     failures.extend(rust.failure);
-    match wheel::build(workspace, progress, &pythons) {
+    match wheel::build(workspace, progress, &pythons, wheel::Optimized::Quickly) {
         Ok(wheel) => {
             for selection in [Selection::Rest, Selection::EndToEnd] {
                 let verdict = pytest::run(workspace, progress, &pythons, &wheel, selection, &[])?;

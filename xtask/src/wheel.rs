@@ -19,29 +19,54 @@ use crate::workspace::Workspace;
 const NOT_IN_WHEEL: [&str; 7] =
     ["tests", "benches", "examples", "data", "__pycache__", ".mypy_cache", ".ruff_cache"];
 
+/// How a wheel is optimized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Optimized {
+    /// As it is published, and measured.
+    Fully,
+    /// As far as it takes little time: for tests.
+    Quickly,
+}
+
+impl Optimized {
+    /// The profile of cargo.
+    fn profile(self) -> &'static str {
+        match self {
+            Self::Fully => "release",
+            Self::Quickly => "tested",
+        }
+    }
+}
+
 /// `cargo xtask wheel`
 pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
     let pythons = python::discover(progress)?;
-    let wheel = build(workspace, progress, &pythons)?;
+    let wheel = build(workspace, progress, &pythons, Optimized::Fully)?;
     progress.note(&format!("wheel {}", wheel.display()));
     Ok(())
 }
 
 /// Builds the wheel unless it stands already, and returns its path. One abi3 wheel serves every interpreter.
-pub(crate) fn build(workspace: &Workspace, progress: &Progress, pythons: &[Python]) -> Result<PathBuf> {
+pub(crate) fn build(
+    workspace: &Workspace,
+    progress: &Progress,
+    pythons: &[Python],
+    optimized: Optimized,
+) -> Result<PathBuf> {
+    let profile = optimized.profile();
     let newest = pythons.last().context("at least one Python is needed to build the wheel")?;
-    let stamp = workspace.wheels().join("wheel.stamp");
+    let stamp = workspace.wheels(profile).join("wheel.stamp");
     let wanted = inputs(workspace)?;
     if fingerprint::is_current(&stamp, &wanted)
-        && let Ok(wheel) = the_wheel(workspace)
+        && let Ok(wheel) = the_wheel(workspace, profile)
     {
         return Ok(wheel);
     }
     let tools =
         Environment::ensure(workspace, progress, newest, "build", &[workspace.requirements("build")])?;
-    progress.step("hr, release build", || build_binary(workspace))?;
-    progress.step("wheel", || build_wheel(workspace, &tools))?;
-    let wheel = the_wheel(workspace)?;
+    progress.step(&format!("hr, {profile} build"), || build_binary(workspace, profile))?;
+    progress.step("wheel", || build_wheel(workspace, &tools, profile))?;
+    let wheel = the_wheel(workspace, profile)?;
     fingerprint::store(&stamp, &wanted)?;
     Ok(wheel)
 }
@@ -57,9 +82,16 @@ fn inputs(workspace: &Workspace) -> Result<String> {
     Ok(fingerprint.finish())
 }
 
-fn build_binary(workspace: &Workspace) -> Result<()> {
-    process::quiet(cargo(workspace, "build").args(["--release", "--package", "hr-cli", "--bin", "hr"]))?;
-    let built = workspace.target().join("release/hr");
+fn build_binary(workspace: &Workspace, profile: &str) -> Result<()> {
+    process::quiet(cargo(workspace, "build").args([
+        "--profile",
+        profile,
+        "--package",
+        "hr-cli",
+        "--bin",
+        "hr",
+    ]))?;
+    let built = workspace.target().join(profile).join("hr");
     let scripts = workspace.python_project().join("data/scripts");
     fs::create_dir_all(&scripts).with_context(|| format!("cannot create {}", scripts.display()))?;
     copy_executable(&built, &scripts.join("hr"))
@@ -71,8 +103,8 @@ fn copy_executable(from: &Path, to: &Path) -> Result<()> {
         .with_context(|| format!("cannot make {} executable", to.display()))
 }
 
-fn build_wheel(workspace: &Workspace, tools: &Environment) -> Result<()> {
-    let wheels = workspace.wheels();
+fn build_wheel(workspace: &Workspace, tools: &Environment, profile: &str) -> Result<()> {
+    let wheels = workspace.wheels(profile);
     if wheels.exists() {
         // A wheel of an earlier version must not be mistaken for this one.
         fs::remove_dir_all(&wheels).with_context(|| format!("cannot remove {}", wheels.display()))?;
@@ -80,15 +112,15 @@ fn build_wheel(workspace: &Workspace, tools: &Environment) -> Result<()> {
     let mut maturin = Command::new(tools.program("maturin"));
     maturin
         .current_dir(workspace.python_project())
-        .args(["build", "--release", "--locked", "--interpreter"])
+        .args(["build", "--profile", profile, "--locked", "--interpreter"])
         .arg(tools.python())
         .arg("--out")
         .arg(&wheels);
     process::quiet(&mut maturin).map(drop)
 }
 
-fn the_wheel(workspace: &Workspace) -> Result<PathBuf> {
-    let wheels = workspace.wheels();
+fn the_wheel(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
+    let wheels = workspace.wheels(profile);
     fs::read_dir(&wheels)
         .with_context(|| format!("cannot list {}", wheels.display()))?
         .flatten()

@@ -52,8 +52,8 @@ impl Workspace {
         self.target.join("xtask")
     }
 
-    /// Finished wheels.
-    pub(crate) fn wheels(&self) -> PathBuf {
-        self.target.join("wheels")
+    /// Finished wheels that were built with a profile of cargo.
+    pub(crate) fn wheels(&self, profile: &str) -> PathBuf {
+        self.target.join("wheels").join(profile)
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Options {
 pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options) -> Result<()> {
     let pythons = python::discover(progress)?;
     let python = pythons.last().context("no Python found")?;
-    let wheel = wheel::build(workspace, progress, &pythons)?;
+    let wheel = wheel::build(workspace, progress, &pythons, wheel::Optimized::Fully)?;
     let environment = Environment::ensure(workspace, progress, python, "soak", &[])?;
     environment.install_wheel(progress, &wheel)?;
     progress.headline(&format!("{} runs, python {}", options.runs, python.version));

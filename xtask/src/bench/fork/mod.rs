@@ -56,7 +56,7 @@ struct Measurement {
 pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options) -> Result<()> {
     let pythons = python::discover(progress)?;
     let python = pythons.last().context("no Python found")?;
-    let wheel = wheel::build(workspace, progress, &pythons)?;
+    let wheel = wheel::build(workspace, progress, &pythons, wheel::Optimized::Fully)?;
     let requirements =
         [workspace.requirements("bench-fork"), workspace.path("fixtures/realapp/requirements.txt")];
     let environment = Environment::ensure(workspace, progress, python, "bench-fork", &requirements)?;

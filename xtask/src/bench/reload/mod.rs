@@ -87,7 +87,7 @@ fn measure(
 ) -> Result<()> {
     let pythons = python::discover(progress)?;
     let python = pythons.last().context("no Python found")?;
-    let wheel = wheel::build(workspace, progress, &pythons)?;
+    let wheel = wheel::build(workspace, progress, &pythons, wheel::Optimized::Fully)?;
     let requirements =
         [workspace.requirements("bench-reload"), workspace.path("fixtures/realapp/requirements.txt")];
     let environment = Environment::ensure(workspace, progress, python, "bench-reload", &requirements)?;
