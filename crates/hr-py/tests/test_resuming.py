@@ -118,6 +118,7 @@ OBSTACLES = {
     "log": ("LOG = open('log.txt', 'w')\n", "log.txt is open for writing"),
     "lock": ("import multiprocessing\nLOCK = multiprocessing.Lock()\n", "memory is shared"),
     "timer": ("import signal\nsignal.setitimer(signal.ITIMER_REAL, 1000)\n", "a timer runs"),
+    "at-fork": ("import os\nos.register_at_fork(before=print)\n", "functions are registered for forks"),
     "children": ("import signal\nsignal.signal(signal.SIGCHLD, print)\n", "SIGCHLD is handled"),
 }
 
@@ -161,6 +162,24 @@ def test_a_file_that_an_import_has_read_is_an_input_like_its_source(user: User) 
     assert "price 2\n" in told
     assert "before shop.four" not in told
     assert "before shop.five" not in told
+    assert loop.interrupt() == -signal.SIGINT
+
+
+def test_what_a_program_makes_at_its_beginning_and_removes_at_its_end_is_made_again(user: User) -> None:
+    user.place.write(
+        shop(
+            two="import atexit, shutil, tempfile\nPLACE = tempfile.mkdtemp()\natexit.register(shutil.rmtree, PLACE)\n"
+        )
+    )
+    rest = "import os\nfrom shop import two\nprint('there', os.path.isdir(two.PLACE), flush=True)\n"
+    edit(user, "four", 3, rest)
+    end = "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit())\n"
+    user.place.write({"main.py": end + MAIN})
+    loop = Loop(user, "main.py")
+    loop.expect("values ")
+    for value in (30, 31, 32):
+        edit(user, "four", value, rest)
+        assert "there True" in loop.expect(f" {value} 4 ")
     assert loop.interrupt() == -signal.SIGINT
 
 

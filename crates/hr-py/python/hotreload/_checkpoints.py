@@ -13,6 +13,7 @@ import importlib.machinery
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType, ModuleType, TracebackType
@@ -84,6 +85,8 @@ class Checkpoints:
         self._method = _LOADER.__dict__["exec_module"]
         _LOADER.exec_module = _native.Before(self._method, self._before, self._failed)
         sys.meta_path.insert(0, self._lookups)
+        self._register_at_fork = os.register_at_fork
+        os.register_at_fork = self._registered  # type: ignore[assignment]
         main = getattr(sys.modules["__main__"], "__file__", None)
         if isinstance(main, str):
             self._reads.note_module(os.path.abspath(main))
@@ -111,6 +114,7 @@ class Checkpoints:
         if self._over:
             return
         self._over = True
+        os.register_at_fork = self._register_at_fork
         self._leave()
         with contextlib.suppress(ValueError):
             sys.meta_path.remove(self._lookups)
@@ -170,6 +174,13 @@ class Checkpoints:
             self._reads.note_module(file)
         return None
 
+    def _registered(self, **functions: Callable[[], Any]) -> None:
+        """The project wants to be told of forks, and not of those that make checkpoints."""
+        caller = sys._getframe(1)
+        if os.getpid() == self._process and self._is_first_party(caller.f_code.co_filename):
+            self.end("functions are registered for forks", self._place(caller))
+        self._register_at_fork(**functions)
+
     def _failed(self, error: BaseException, _loader: object, module: ModuleType, *_: object) -> None:
         """``module`` has raised ``error`` while it was executed."""
         if self._early:
@@ -217,6 +228,7 @@ class Checkpoints:
     def _go_on(self, before: float, states: Any, descriptors: Any) -> None:
         """This is another run, which goes on from here."""
         self._process = os.getpid()
+        threading.main_thread()._set_native_id()  # type: ignore[attr-defined]
         self._random.restore(states)
         self._surroundings.reopen(descriptors)
         self._take_wishes()

@@ -140,8 +140,9 @@ class RunReads(FileReads):
 
         Files that may have been written while they were read, others with their states, and directories.
         """
-        # What the program has written is its own, as it is now. Whoever changes it changes what would be found.
-        written = (path for path in self._written if "__pycache__" not in path and os.path.exists(path))
+        # What the program has written, or removed, is as it is now. Whoever changes that changes what would be found:
+        # the program itself, say, which removes at its end what it has made at its beginning.
+        written = (path for path in self._written if "__pycache__" not in path)
         files = self._files | {path: stamp_of(path) for path in written}
         unsettled = self._unsettled - self._written
         return sorted(unsettled), [item for item in files.items() if item[0] not in unsettled], self.listings()
