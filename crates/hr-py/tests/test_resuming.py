@@ -167,9 +167,7 @@ def test_a_file_that_an_import_has_read_is_an_input_like_its_source(user: User) 
 
 def test_what_a_program_makes_at_its_beginning_and_removes_at_its_end_is_made_again(user: User) -> None:
     user.place.write(
-        shop(
-            two="import atexit, shutil, tempfile\nPLACE = tempfile.mkdtemp()\natexit.register(shutil.rmtree, PLACE)\n"
-        )
+        shop(two="import atexit, shutil, tempfile\nPLACE = tempfile.mkdtemp()\natexit.register(shutil.rmtree, PLACE)\n")
     )
     rest = "import os\nfrom shop import two\nprint('there', os.path.isdir(two.PLACE), flush=True)\n"
     edit(user, "four", 3, rest)
@@ -291,6 +289,31 @@ def test_an_application_goes_on_wherever_its_server_imports_it(
     assert resumed
     hr.interrupt()
     assert hr.wait() == (0 if words is uvicorn else -signal.SIGINT)
+
+
+@pytest.mark.parametrize("preload", [True, False], ids=["preload", "workers"])
+def test_with_gunicorn_it_takes_its_preload(
+    user: User, develop: Callable[..., Development], address: Address, preload: bool
+) -> None:
+    user.environment.link_programs("gunicorn")
+    user.place.write(APPLICATION)
+    application = "from shop.prices import PRICE\ndef app(environ, start_response):\n"
+    application += "    start_response('200 OK', [])\n    return [str(PRICE).encode()]\n"
+    user.place.write({"shop/web.py": application})
+    words = ["--preload"] if preload else []
+    hr = develop("-v", "gunicorn", *words, "shop.web:app", "--bind", str(address), terminal=True)
+    assert hr.ask(address) == "1"
+    for price in range(2, 60):
+        hr.save("shop/prices.py", f"PRICE = {price}\n")
+        resumed = "resumed before shop.prices " in hr.wait_for("hr  shop/prices.py · re")
+        assert hr.ask(address) == str(price)
+        if resumed or not preload:
+            break
+    assert resumed == preload
+    if not preload:
+        hr.wait_for("with --preload it would do so before")
+    hr.interrupt()
+    assert hr.wait() == 0
 
 
 def test_an_application_that_needs_the_loop_of_its_server_gets_it(

@@ -22,7 +22,7 @@ from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffect
 from hotreload._learning import Learning
 from hotreload._outside import Outside
 from hotreload._reads import FileReads, Listing, ModuleLookups, Stamp
-from hotreload._servers import import_early
+from hotreload._servers import look_after
 
 if TYPE_CHECKING:
     from hotreload._profile import ImportProfile
@@ -334,7 +334,7 @@ class Template:
         if self._checkpoints is not None:
             self._checkpoints.begin()
             if job.early:
-                import_early(self._checkpoints.import_early)
+                look_after(self._checkpoints.import_early, self._checkpoints.end)
         return beginning
 
     def executed(self) -> None:
