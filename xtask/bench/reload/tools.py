@@ -26,6 +26,9 @@ def _runserver(port: int) -> list[str]:
 
 TOOLS = {
     "hr run uvicorn": Tool(lambda application, port: ["hr", "run", *_uvicorn(application, port)]),
+    "hr run --no-checkpoints uvicorn": Tool(
+        lambda application, port: ["hr", "run", "--no-checkpoints", *_uvicorn(application, port)]
+    ),
     "uvicorn-hmr": Tool(
         lambda application, port: ["uvicorn-hmr", application, "--host", "127.0.0.1", "--port", str(port)]
     ),
@@ -34,5 +37,8 @@ TOOLS = {
     "watchfiles": Tool(lambda application, port: ["watchfiles", " ".join(_uvicorn(application, port))]),
     "hupper": Tool(lambda application, port: ["hupper", "-m", *_uvicorn(application, port)]),
     "hr run manage.py runserver": Tool(lambda _, port: ["hr", "run", *_runserver(port)], django=True),
+    "hr run --no-checkpoints manage.py runserver": Tool(
+        lambda _, port: ["hr", "run", "--no-checkpoints", *_runserver(port)], django=True
+    ),
     "manage.py runserver": Tool(lambda _, port: ["python", *_runserver(port)], django=True),
 }
