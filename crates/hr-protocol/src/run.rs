@@ -47,6 +47,9 @@ pub enum Work {
         /// Whether applications that a server would import in its event loop, where no checkpoint can lie, are imported right
         /// before that.
         early: bool,
+        /// Files, absolute, that somebody has named to be watched and that have changed since the last run. Who reads them
+        /// may not be known: native code, say.
+        changed: Vec<OsString>,
     },
 }
 

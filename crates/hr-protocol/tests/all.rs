@@ -24,16 +24,18 @@ fn work() -> impl Strategy<Value = Work> {
         "\\PC{0,20}".prop_map(|path| Work::Program {
             program: Program::Script(path.into()),
             reloaded: true,
-            early: true
+            early: true,
+            changed: Vec::new(),
         }),
         "[a-z.]{1,20}".prop_map(|module| Work::Program {
             program: Program::Module(module),
             reloaded: false,
-            early: false
+            early: false,
+            changed: Vec::new(),
         }),
         ("[a-z.]{1,20}", "[a-z.]{1,20}")
             .prop_map(|(module, function)| Program::Function { module, function })
-            .prop_map(|program| Work::Program { program, reloaded: true, early: true }),
+            .prop_map(|program| Work::Program { program, reloaded: true, early: true, changed: Vec::new() }),
     ]
 }
 

@@ -96,7 +96,7 @@ impl Job {
         let result = Py::new(py, Results::new(result))?;
         let (function, program, reloaded, early) = match work {
             Work::Function(function) => (Some((function, memory)), None, false, false),
-            Work::Program { program, reloaded, early } => (None, Some(program), reloaded, early),
+            Work::Program { program, reloaded, early, changed: _ } => (None, Some(program), reloaded, early),
         };
         let notes = notes.and_then(NoteSocket::new);
         Ok(Self {

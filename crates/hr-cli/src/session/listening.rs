@@ -129,17 +129,19 @@ impl Listening {
     /// What has changed and is at rest.
     pub(super) fn settled(&mut self, now: Instant) -> Option<Changed> {
         if let Some((paths, last)) = self.installing.take_if(|(_, last)| *last + INSTALLING <= now) {
-            return Some(Changed { files: paths, decisive: false, at: Some(last) });
+            return Some(Changed { files: paths, at: Some(last), ..Changed::default() });
         }
         let last = self.settling.last();
         let Batch { paths, everything } = self.settling.settled(now)?;
-        let mut decisive = false;
+        let mut watched = BTreeSet::new();
         let mut files: BTreeSet<_> = paths
             .into_iter()
             .filter(|path| {
                 let counts = self.counts_by_itself(path);
                 let changed = counts && self.has_changed(path);
-                decisive |= changed;
+                if changed {
+                    watched.insert(path.clone());
+                }
                 // Whatever else it is, the supervisor knows.
                 changed || !counts || self.wanted.files.contains(path)
             })
@@ -148,7 +150,8 @@ impl Listening {
             // Whatever is in a new directory is there as well, and says more.
             files.retain(|path| !path.is_dir());
         }
-        (everything || !files.is_empty()).then_some(Changed { files, decisive, at: last })
+        let decisive = !watched.is_empty();
+        (everything || !files.is_empty()).then_some(Changed { files, decisive, watched, at: last })
     }
 
     fn counts_by_itself(&self, path: &Path) -> bool {

@@ -13,6 +13,7 @@ mod state;
 mod terminal;
 mod voice;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -141,6 +142,9 @@ struct Session<'a> {
     first: bool,
     /// The project's files that have changed since the program was started, relative to its root.
     sources: Vec<OsString>,
+    /// Files that count by themselves and have changed since a run was last asked for, and those that had by then.
+    watched: BTreeSet<PathBuf>,
+    sent: BTreeSet<PathBuf>,
     /// The project's root.
     project: PathBuf,
     /// Whether an application is imported before the server that asks for it runs.
@@ -196,6 +200,8 @@ impl<'a> Session<'a> {
             listening,
             first: true,
             sources: Vec::new(),
+            watched: BTreeSet::new(),
+            sent: BTreeSet::new(),
             project: PathBuf::new(),
             early: options.checkpoints,
             environment,
@@ -208,6 +214,7 @@ impl<'a> Session<'a> {
             for event in events {
                 if let Event::Changed(changed) = &event {
                     self.check_search_path(changed)?;
+                    self.watched.extend(changed.watched.iter().cloned());
                 }
                 for action in self.state.on(event, now) {
                     if let Some(exit) = self.act(action)? {
@@ -294,6 +301,7 @@ impl<'a> Session<'a> {
             (Question::Watched, Reply::Watched(watched)) => (self.listen(watched), true),
             (Question::Run, Reply::Started { run, resumed, .. }) => {
                 self.run = Some(run);
+                self.sent.clear();
                 (Some(Event::Started(resumed)), false)
             }
             (Question::Run, Reply::Notice(notice)) => (self.notice(notice), false),
@@ -303,6 +311,7 @@ impl<'a> Session<'a> {
                 (Some(Event::Ended(status)), true)
             }
             (Question::Run, Reply::Failed(failure)) => {
+                self.watched.append(&mut self.sent);
                 (Some(Event::NotStarted(client::reason(&failure).to_owned())), true)
             }
             (Question::Update, Reply::Updated(update)) => {
@@ -408,6 +417,7 @@ impl<'a> Session<'a> {
             bytecode::remove_outdated(&self.project.join(source));
         }
         let (open, streams) = terminal::streams()?;
+        self.sent.append(&mut self.watched);
         let Options { command, interpreter, .. } = self.options;
         match self.options.environment() {
             Ok(environment) => self.environment = environment,
@@ -427,6 +437,7 @@ impl<'a> Session<'a> {
                 program: command.program.clone(),
                 reloaded: self.options.reload,
                 early: self.early,
+                changed: self.sent.iter().map(OsString::from).collect(),
             },
         };
         // A program has no result.

@@ -55,6 +55,8 @@ pub(super) struct Changed {
     /// Whether some of them count by themselves: what a user wants to be watched, and what the program has loaded from
     /// elsewhere. What the others mean, the supervisor knows.
     pub(super) decisive: bool,
+    /// Those that do.
+    pub(super) watched: BTreeSet<PathBuf>,
     /// When the last of them was written.
     pub(super) at: Option<Instant>,
 }
@@ -67,6 +69,7 @@ impl Changed {
     fn extend(&mut self, more: Self) {
         self.files.extend(more.files);
         self.decisive |= more.decisive;
+        self.watched.extend(more.watched);
         self.at = more.at.max(self.at);
     }
 }

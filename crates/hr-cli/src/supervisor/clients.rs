@@ -161,9 +161,8 @@ impl Supervisor {
             if scanned {
                 self.refresh.run_begins();
             }
-            let start = scanned
-                .then(|| self.refresh.start(&mut self.tree, &pending.call.context, kind.as_ref()))
-                .flatten();
+            let start =
+                scanned.then(|| self.refresh.start(&mut self.tree, &pending.call, kind.as_ref())).flatten();
             let Some(start) = start else {
                 self.pending.push(pending);
                 continue;

@@ -98,16 +98,22 @@ class Checkpoints:
             self._others[1](event, args)
         if self._over or self._busy or os.getpid() != self._process:
             return
+        try:
+            self._hear(event, args)
+        except Exception as error:
+            self._give_up(error)
+
+    def _hear(self, event: str, args: tuple[Any, ...]) -> None:
         if event in self._others[0] and len(sys.modules) != self._told:
             self._tell()
         if event in POINTS_OF_NO_RETURN:
-            self.end(POINTS_OF_NO_RETURN[event], self._place(sys._getframe(1)))
+            self.end(POINTS_OF_NO_RETURN[event], self._place(sys._getframe(2)))
         elif event == "import":
             # Of an extension module, its file is told right before it is loaded.
             if isinstance(file := args[1], str):
                 self._reads.note_module(file)
         else:
-            self._reads.hear(event, args, depth=2)
+            self._reads.hear(event, args, depth=3)
 
     def end(self, obstacle: str | None = None, place: str = "") -> None:
         """Leave no more checkpoints, because of ``obstacle`` if there is one."""
@@ -120,6 +126,10 @@ class Checkpoints:
             sys.meta_path.remove(self._lookups)
         self._listen(*self._others)
         self._tell((obstacle, place) if obstacle else None)
+
+    def _give_up(self, error: Exception) -> None:
+        """The program has done something that was not thought of here, and must not be told."""
+        self.end(f"{type(error).__name__} in hotreload: {error}")
 
     def _tell(self, obstacle: tuple[str, str] | None = None) -> None:
         """As far as can be seen, imports are over."""
@@ -169,9 +179,11 @@ class Checkpoints:
             self._busy = True
             try:
                 self._consider(module, file)
+                self._reads.note_module(file)
+            except Exception as error:
+                self._give_up(error)
             finally:
                 self._busy = False
-            self._reads.note_module(file)
         return None
 
     def _registered(self, **functions: Callable[[], Any]) -> None:

@@ -27,7 +27,7 @@ impl Session {
 
     fn saved(&mut self, file: &str) -> Vec<Action> {
         let files = [file.into()].into();
-        self.on(Event::Changed(Changed { files, decisive: false, at: Some(self.now) }))
+        self.on(Event::Changed(Changed { files, decisive: false, at: Some(self.now), ..Changed::default() }))
     }
 
     fn signal(&mut self, signal: Signal) -> Vec<Action> {
@@ -128,7 +128,7 @@ fn what_does_not_count_restarts_nothing() {
 #[test]
 fn a_file_that_the_user_watches_counts_whatever_the_source_says() {
     let mut session = Session::running();
-    let changed = Changed { files: ["page.html".into()].into(), decisive: true, at: None };
+    let changed = Changed { files: ["page.html".into()].into(), decisive: true, ..Changed::default() };
     assert_eq!(session.on(Event::Changed(changed)), [Action::Update]);
     assert_eq!(session.on(update(&[])), [Action::Stop(GRACE)]);
 }
@@ -246,7 +246,10 @@ fn what_was_saved_before_an_interrupt_does_not_hold_the_end_up() {
     session.now += Duration::from_millis(3);
     assert_eq!(session.signal(Signal::SIGINT), []);
     let files = ["a.py".into()].into();
-    assert_eq!(session.on(Event::Changed(Changed { files, decisive: false, at: Some(saved) })), []);
+    assert_eq!(
+        session.on(Event::Changed(Changed { files, decisive: false, at: Some(saved), ..Changed::default() })),
+        []
+    );
     let status = ExitStatus::Signaled(2);
     assert_eq!(session.on(Event::Ended(status)), [Action::End(Exit::Like(status))]);
 }
@@ -272,7 +275,10 @@ fn what_is_saved_around_an_interrupt_restarts_a_debugger_at_last() {
         let at = Some(session.now);
         session.now += Duration::from_millis(3);
         session.signal(Signal::SIGINT);
-        assert_eq!(session.on(Event::Changed(Changed { files, decisive: false, at })), []);
+        assert_eq!(
+            session.on(Event::Changed(Changed { files, decisive: false, at, ..Changed::default() })),
+            []
+        );
     };
     let being_understood = |session: &mut Session| {
         session.saved("a.py");

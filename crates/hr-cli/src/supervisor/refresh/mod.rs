@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use hr_forkserver::SnapshotTree;
 use hr_forkserver::protocol::{
-    BuildEvent, Checkpoint, Failure, ImportProfile, ImportsOver, Open, ProcessContext, Reply, RunId,
-    SnapshotId, TemplateState, Watched,
+    self, BuildEvent, Call, Checkpoint, Failure, ImportProfile, ImportsOver, Open, ProcessContext, Reply,
+    RunId, SnapshotId, TemplateState, Watched,
 };
 use nix::sys::signal::SigSet;
 
@@ -106,15 +106,19 @@ impl Refresh {
         scan <= self.scans_ended
     }
 
-    /// Where a run with `context`, of that `kind`, may start at this moment, if there is such a place.
+    /// Where a run that carries out `call`, and is of that `kind`, may start at this moment, if there is such a place.
     pub(crate) fn start(
         &mut self,
         tree: &mut SnapshotTree,
-        context: &ProcessContext,
+        call: &Call,
         kind: Option<&Kind>,
     ) -> Option<Start> {
+        let changed = match &call.work {
+            protocol::Work::Program { changed, .. } => changed.as_slice(),
+            protocol::Work::Function(_) => &[],
+        };
         let checkpointing = self.project.as_ref().map(Opened::checkpointing).unwrap_or_default();
-        self.snapshots.start(tree, context, kind, &checkpointing)
+        self.snapshots.start(tree, &call.context, kind, changed, &checkpointing)
     }
 
     /// The snapshot that runs are forked from, as far as is known without looking at its inputs.

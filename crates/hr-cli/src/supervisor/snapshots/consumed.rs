@@ -1,7 +1,7 @@
 //! What a paused process has looked at, and whether it would find the same now.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -49,6 +49,11 @@ impl Consumed {
         listed.retain(|listed: &ListedDirectory| !self.listings.contains(listed));
         names.retain(|(name, _)| !self.resolutions.contains(name));
         absent.retain(|name| !self.resolutions.contains(name));
+    }
+
+    /// Whether this file is part of it, be it that it was not there.
+    pub(super) fn contains(&self, file: &OsStr) -> bool {
+        self.inputs.contains(file) || self.absences.contains(file)
     }
 
     /// Whether all of it is what it was.

@@ -5,7 +5,7 @@
 //! business.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -43,7 +43,7 @@ pub(crate) struct Kind {
 impl Kind {
     /// That of a call with its `descriptors`; none for a function.
     pub(crate) fn of(call: &Call, descriptors: &[OwnedFd]) -> Option<Self> {
-        let Work::Program { program, reloaded, early } = &call.work else { return None };
+        let Work::Program { program, reloaded, early, changed: _ } = &call.work else { return None };
         let directory = fstat(descriptors.first()?).ok()?;
         let streams = descriptors.iter().skip(2);
         Some(Self {
@@ -121,6 +121,12 @@ impl Past {
         let mut found: Vec<_> = of_kind.map(|(id, waiting)| (waiting.resumed.micros, *id)).collect();
         found.sort_unstable();
         found.into_iter().rev().map(|(_, id)| id).collect()
+    }
+
+    /// Whether a file is known to be consumed, at some point, by runs of `kind` that have left checkpoints.
+    pub(crate) fn is_consumed(&self, kind: &Kind, file: &OsStr) -> bool {
+        let of_kind = self.waiting.values().filter(|waiting| *waiting.line.kind == *kind);
+        of_kind.flat_map(|waiting| &waiting.line.stretches).any(|stretch| stretch.contains(file))
     }
 
     /// The template that `checkpoint` stands on.

@@ -1,6 +1,7 @@
 //! Where a run starts: in a template, or in the past of a run like it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 
 use hr_forkserver::SnapshotTree;
 use hr_forkserver::protocol::{
@@ -22,14 +23,22 @@ pub(crate) struct Start {
 impl Snapshots {
     /// Where a run with `context` may start at this moment: in the deepest checkpoint of its `kind`, or else in the best
     /// template. All that went into either is what it was. It is to leave checkpoints as `checkpointing` says.
+    ///
+    /// If nobody is known to have read one of the files in `changed`, it may have been read unseen, at any point.
     pub(crate) fn start(
         &mut self,
         tree: &mut SnapshotTree,
         context: &ProcessContext,
         kind: Option<&Kind>,
+        changed: &[OsString],
         checkpointing: &Checkpointing,
     ) -> Option<Start> {
         let wanted = checkpointing.most > 0;
+        if let Some(kind) = kind
+            && !changed.iter().all(|file| self.pasts.is_consumed(kind, file))
+        {
+            self.pasts.of_kind(kind).into_iter().for_each(|checkpoint| self.forget(tree, checkpoint));
+        }
         let checkpoint = kind.filter(|_| wanted).and_then(|kind| self.deepest(tree, kind));
         let snapshot = checkpoint.or_else(|| self.best_for(tree, context))?;
         Some(Start {
@@ -110,7 +119,7 @@ impl Snapshots {
     }
 
     /// Files were edited.
-    pub(crate) fn edited(&mut self, files: impl IntoIterator<Item = std::ffi::OsString>) {
+    pub(crate) fn edited(&mut self, files: impl IntoIterator<Item = OsString>) {
         self.pasts.edited(files);
     }
 
