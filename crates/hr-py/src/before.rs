@@ -12,7 +12,7 @@ pub(crate) struct Before {
     method: Py<PyAny>,
     /// Called with the method's object and arguments. An exception that it returns is raised in place of the call.
     listener: Py<PyAny>,
-    /// Called with the exception that the method has raised, the method's object and arguments.
+    /// Called with the exception that the method has raised, its traceback, the method's object and arguments.
     failed: Option<Py<PyAny>>,
 }
 
@@ -63,7 +63,9 @@ impl BoundBefore {
         }
         let result = method.bind(py).call(&all, options);
         if let (Err(error), Some(failed)) = (&result, failed) {
-            let mut told = vec![error.value(py).clone().into_any()];
+            // Before 3.12, the exception itself may not have its traceback yet.
+            let traceback = error.traceback(py).into_pyobject(py)?.into_any();
+            let mut told = vec![error.value(py).clone().into_any(), traceback];
             told.extend(all.iter());
             failed.bind(py).call1(PyTuple::new(py, told)?)?;
         }

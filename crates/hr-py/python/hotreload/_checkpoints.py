@@ -193,10 +193,12 @@ class Checkpoints:
             self.end("functions are registered for forks", self._place(caller))
         self._register_at_fork(**functions)
 
-    def _failed(self, error: BaseException, _loader: object, module: ModuleType, *_: object) -> None:
+    def _failed(
+        self, error: BaseException, traceback: TracebackType | None, _loader: object, module: ModuleType, *_: object
+    ) -> None:
         """``module`` has raised ``error`` while it was executed."""
         if self._early:
-            self._failure = _Failure(module.__name__, error, error.__traceback__)
+            self._failure = _Failure(module.__name__, error, traceback)
 
     def _consider(self, module: ModuleType, file: str) -> None:
         if not self._is_worth_it(file) or not self._is_first_party(file):

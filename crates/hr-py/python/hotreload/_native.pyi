@@ -29,8 +29,8 @@ class AuditFilter:
 class Before:
     """A descriptor in place of a method: ``listener`` gets the object and its arguments before each call.
 
-    An exception that the listener returns is raised in place of the call. ``failed`` gets what the method raises, and
-    the rest.
+    An exception that the listener returns is raised in place of the call. ``failed`` gets what the method raises, its
+    traceback, and the rest.
     """
 
     def __init__(
