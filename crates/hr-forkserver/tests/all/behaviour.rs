@@ -27,6 +27,11 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ("a_stopped_run_takes_along_what_it_started", a_stopped_run_takes_along_what_it_started),
     ("a_clean_exit_leaves_background_processes_alone", a_clean_exit_leaves_background_processes_alone),
     ("a_retired_template_waits_for_its_runs", a_retired_template_waits_for_its_runs),
+    (
+        "what_goes_on_from_a_checkpoint_does_what_came_after_it",
+        what_goes_on_from_a_checkpoint_does_what_came_after_it,
+    ),
+    ("a_checkpoint_is_no_part_of_its_run", a_checkpoint_is_no_part_of_its_run),
     ("a_spare_becomes_the_next_run", a_spare_becomes_the_next_run),
     ("a_spare_that_was_killed_never_had_the_job", a_spare_that_was_killed_never_had_the_job),
     (
@@ -260,6 +265,57 @@ fn a_retired_template_waits_for_its_runs() {
         _ => None,
     });
     assert_eq!(status, ExitStatus::Exited(0));
+}
+
+/// The checkpoint that a run is about to leave.
+fn checkpoint(supervisor: &mut Supervisor) -> SnapshotId {
+    let found = supervisor.until(|_, event| match event {
+        Some(TreeEvent::Checkpoint { snapshot, checkpoint, .. }) => {
+            Some((*snapshot, checkpoint.module.clone()))
+        }
+        _ => None,
+    });
+    assert_eq!(found.1, "module");
+    found.0
+}
+
+fn what_goes_on_from_a_checkpoint_does_what_came_after_it() {
+    let mut supervisor = Supervisor::new();
+    let template = supervisor.build(&["a"]).snapshot;
+    let (first, _, mut output) = supervisor.start(template, "pause");
+    let checkpoint = checkpoint(&mut supervisor);
+    assert_eq!(read_line(&mut output), "the first of its kind, with 0 children");
+    assert_eq!(supervisor.end_of(first), ExitStatus::Exited(0));
+    // Neither what it stands on nor the run it was left by is needed for that.
+    supervisor.tree.retire(template);
+    for _ in 0..3 {
+        let (run, pid, mut output) = supervisor.start(checkpoint, "");
+        assert_eq!(read_line(&mut output), format!("process {pid} goes on"));
+        assert_eq!(supervisor.end_of(run), ExitStatus::Exited(0));
+        assert_eq!(read_line(&mut output), "", "nothing twice");
+    }
+    supervisor.tree.retire(checkpoint);
+    let gone = |_: &mut _, event: Option<&TreeEvent>| {
+        matches!(event, Some(TreeEvent::Died { snapshot, .. }) if *snapshot == checkpoint).then_some(())
+    };
+    supervisor.until(gone);
+}
+
+fn a_checkpoint_is_no_part_of_its_run() {
+    let mut supervisor = Supervisor::new();
+    let template = supervisor.build(&["a"]).snapshot;
+    let (run, pid, mut output) = supervisor.start(template, "pause-then-hang");
+    let checkpoint = checkpoint(&mut supervisor);
+    assert_eq!(read_line(&mut output), "the first of its kind, with 0 children");
+    assert_eq!(children(pid.as_raw()), Vec::<i32>::new());
+    supervisor.tree.kill_run(run);
+    assert_eq!(supervisor.end_of(run), ExitStatus::Signaled(Signal::SIGKILL as i32));
+    assert!(supervisor.tree.is_alive(checkpoint), "what the run has started has ended, and this has not");
+    assert_eq!(read_line(&mut output), "", "nobody keeps its output open");
+    let (run, _, mut output) = supervisor.start(checkpoint, "");
+    assert!(read_line(&mut output).ends_with("goes on"));
+    supervisor.tree.kill_run(run);
+    supervisor.end_of(run);
 }
 
 /// The process id of the only spare there is.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command as Program;
 
 use hr_forkserver::protocol::{
-    Call, Checkpointing, ImportFailure, ImportOutcome, Loaded, Payload, Preparation, RunId, Work,
+    Call, Checkpoint, Checkpointing, ImportFailure, ImportOutcome, Loaded, Payload, Preparation, RunId, Work,
 };
-use hr_forkserver::{Forking, Interpreter, RunDescriptors, paused};
+use hr_forkserver::{Forking, Interpreter, RunDescriptors, Side, pause, paused};
 
 /// Makes this program an interpreter when it is in the environment.
 pub(crate) const ROLE: &str = "HR_FORKSERVER_TEST_INTERPRETER";
@@ -75,6 +75,26 @@ impl Instructions {
     }
 }
 
+/// Tells which side of it this is.
+fn leave_checkpoint(run: RunId, descriptors: RunDescriptors) {
+    let RunDescriptors { notes, result, .. } = descriptors;
+    let let_go = || {
+        let null = std::fs::File::options().read(true).write(true).open("/dev/null").unwrap();
+        nix::unistd::dup2_stdout(&null).unwrap();
+        drop(result);
+    };
+    let describe = || Some(Checkpoint { module: "module".to_owned(), ..Checkpoint::default() });
+    let side = pause(Instructions::default(), notes.unwrap().as_fd(), run, let_go, describe).unwrap();
+    match side {
+        Side::Original => {
+            let children = std::fs::read_to_string("/proc/thread-self/children").unwrap();
+            println!("the first of its kind, with {} children", children.split_whitespace().count());
+        }
+        Side::Resumed(_) => println!("process {} goes on", std::process::id()),
+    }
+    std::io::stdout().flush().unwrap();
+}
+
 impl Forking for Instructions {
     fn before_fork(&mut self) {}
     fn after_fork_in_parent(&mut self) {}
@@ -107,8 +127,11 @@ impl Interpreter for Instructions {
 
     fn warm_up(&mut self) {}
 
-    fn run(&mut self, _: RunId, call: Call, _: RunDescriptors, _: Option<Checkpointing>) -> i32 {
+    fn run(&mut self, run: RunId, call: Call, descriptors: RunDescriptors, _: Option<Checkpointing>) -> i32 {
         let Work::Function(Payload::Inline { bytes, .. }) = call.work else { return 1 };
-        self.instruct(&String::from_utf8(bytes).unwrap())
+        let instruction = String::from_utf8(bytes).unwrap();
+        let Some(then) = instruction.strip_prefix("pause") else { return self.instruct(&instruction) };
+        leave_checkpoint(run, descriptors);
+        self.instruct(then.trim_start_matches("-then-"))
     }
 }
