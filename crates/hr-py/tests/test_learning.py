@@ -64,6 +64,36 @@ def test_the_projects_own_namespace_packages_are_not_learned(user: User) -> None
     assert session.finish() == 0
 
 
+HOOK = """
+import sys
+from importlib.machinery import PathFinder, SourceFileLoader
+
+class Loader(SourceFileLoader):
+    def source_to_code(self, data, path):
+        return super().source_to_code(data.replace(b"plain", b"changed"), path)
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        spec = PathFinder.find_spec(name, path)
+        if name == "plugin":
+            spec.loader = Loader(name, spec.origin)
+        return spec
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+def test_what_an_import_hook_makes_of_a_module_is_not_learned(user: User) -> None:
+    """A test runner rewrites assertions, say, and complains of modules that are there before it."""
+    install(user, plugin="KIND = 'plain'", other="")
+    user.place.write({**PROJECT, "app/hook.py": HOOK})
+    session = opened(user)
+    loaded_before(session, "app.hook", "plugin", "other")
+    assert session.ask("update")["added"] == ["other"]
+    assert session.finish() == 0
+
+
 def test_what_was_learned_and_is_gone_is_forgotten(user: User) -> None:
     install(user, plugin="")
     user.place.write(PROJECT)

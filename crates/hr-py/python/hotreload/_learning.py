@@ -13,6 +13,8 @@ from hotreload import _native
 MOST = 1000
 """Modules that are told of after one run. What is left out, the next run will find out."""
 
+_STANDARD_LOADERS = ("_frozen_importlib", "_frozen_importlib_external", "zipimport")
+
 _NOT_LEARNED = ("__main__", "__mp_main__", __package__)
 
 
@@ -47,11 +49,17 @@ class Learning:
             return False
         spec = getattr(module, "__spec__", None)
         # Neither what a program has made up, nor what was loaded under a name that is not its own.
-        if spec is None or spec.loader is None or spec.name != name:
+        if spec is None or spec.loader is None or spec.name != name or not _is_standard(spec.loader):
             return False
         # A namespace package has no file, and belongs to the project as soon as a part of it does.
         places = [spec.origin] if spec.has_location else spec.submodule_search_locations or ()
         return not any(isinstance(place, str) and self._is_first_party(place) for place in places)
+
+
+def _is_standard(loader: object) -> bool:
+    """Whether a loader is the interpreter's own. What an import hook has made of a module, a template would not."""
+    kind = loader if isinstance(loader, type) else type(loader)
+    return kind.__module__ in _STANDARD_LOADERS
 
 
 def newest(count: int) -> list[str]:
