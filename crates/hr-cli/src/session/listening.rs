@@ -107,6 +107,11 @@ impl Listening {
         Ok(trouble.iter().map(ToString::to_string).collect())
     }
 
+    /// Whether something has happened that will be told of once it is at rest.
+    pub(super) fn is_gathering(&self) -> bool {
+        self.settling.deadline().is_some()
+    }
+
     /// When [`Listening::is_stirring`] and [`Listening::settled`] are to be asked.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let installing = self.installing.as_ref().map(|(_, last)| *last + INSTALLING);

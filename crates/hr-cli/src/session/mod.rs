@@ -344,7 +344,9 @@ impl<'a> Session<'a> {
         if std::mem::take(&mut self.first) {
             return Some(Event::Opened);
         }
-        more.then(|| Event::Changed(Changed::default()))
+        // What is under way will be told of when it is at rest, whatever it is.
+        let comes_anyway = self.listening.as_ref().is_some_and(Listening::is_gathering);
+        (more && !comes_anyway).then(|| Event::Changed(Changed::default()))
     }
 
     /// The program tells something.

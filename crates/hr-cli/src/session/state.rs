@@ -279,6 +279,12 @@ impl State {
         if !unreadable.is_empty() {
             actions.push(Action::Say(Line::Unreadable(unreadable, self.program == Program::Running)));
         } else if counts || self.changed.decisive || self.program == Program::Ended {
+            if self.changed.files.is_empty() {
+                // It was found by looking, before anything was heard of it.
+                let counting =
+                    update.source.iter().filter(|change| change.kind != SourceChangeKind::Cosmetic);
+                self.changed.files.extend(counting.map(|change| PathBuf::from(&change.file)));
+            }
             self.reason.extend(std::mem::take(&mut self.changed));
             actions.extend(self.restart());
         } else {

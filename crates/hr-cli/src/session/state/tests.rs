@@ -118,6 +118,17 @@ fn a_library_that_was_found_changed_ahead_counts() {
 }
 
 #[test]
+fn what_was_found_by_looking_is_told_by_its_name() {
+    let mut session = Session::running();
+    assert_eq!(session.on(Event::Changed(Changed::default())), [Action::Update]);
+    assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
+    assert_eq!(session.on(Event::Ended(ExitStatus::Signaled(15))), [Action::Start]);
+    let files = ["a.py".into()].into();
+    let told = Action::Say(Line::Restarted { files, after: None, resumed: None });
+    assert_eq!(session.on(Event::Started(None)), [told]);
+}
+
+#[test]
 fn what_does_not_count_restarts_nothing() {
     let mut session = Session::running();
     session.saved("a.py");
