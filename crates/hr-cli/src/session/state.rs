@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use hr_forkserver::protocol::{ExitStatus, Problem, Resumed, SourceChangeKind, Update};
 use nix::sys::signal::Signal;
 
-/// For how long after an interrupt the next one means that the first was not heeded. Later it is another first one: a
-/// debugger that was interrupted is still there.
+/// For how long an interrupt is a wish for an end that may still be granted, and the next one means that it was not. Later
+/// that is another first one: a debugger that was interrupted is still there.
 const INSISTENCE: Duration = Duration::from_secs(10);
 
 /// Nobody saves a file as soon as that after pressing Ctrl-C: what is heard of by then was under way before.
@@ -158,6 +158,8 @@ pub(super) struct State {
     again: bool,
     /// What ends the session once the program has ended.
     ending: Option<(Signal, Instant)>,
+    /// The program has got an interrupt. It may have outlived it, and may not.
+    interrupted: bool,
     /// The program was killed, and how it has ended says nothing about it.
     killed: bool,
 }
@@ -175,6 +177,7 @@ impl State {
             reason: Changed::default(),
             again: false,
             ending: None,
+            interrupted: false,
             killed: false,
         }
     }
@@ -230,13 +233,13 @@ impl State {
         self.ask_again()
     }
 
-    /// When [`Event::Late`] is due: a program that has outlived an interrupt by more than it may take to end is worked on,
-    /// and must not miss what was saved around the interrupt.
+    /// When [`Event::Late`] is due: a program that has outlived an interrupt is worked on, and must not miss what was saved
+    /// around the interrupt. Only that has time: a program that is still ending must not be started again.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let missed = self.again || !self.changed.is_empty();
         let (signal, since) = self.ending?;
         let outlives = signal == Signal::SIGINT && self.program == Program::Running;
-        (outlives && missed && !self.updating).then(|| since + self.grace.max(REACTION))
+        (outlives && missed && !self.updating).then(|| since + self.grace.max(INSISTENCE))
     }
 
     fn late(&mut self, now: Instant) -> Vec<Action> {
@@ -314,8 +317,11 @@ impl State {
                 return vec![Action::Stop(self.grace)];
             }
             // A terminal's own signal may have come before there was a program to get it.
-            Some((signal, _)) => return vec![Action::Send(signal)],
-            None => {}
+            Some((signal, _)) => {
+                self.interrupted = true;
+                return vec![Action::Send(signal)];
+            }
+            None => self.interrupted = false,
         }
         let Changed { files, at, .. } = std::mem::take(&mut self.reason);
         let mut actions = Vec::new();
@@ -348,6 +354,8 @@ impl State {
                 vec![Action::End(Exit::By(signal))]
             }
             Some(_) => vec![Action::End(Exit::Like(status))],
+            // It had not outlived the interrupt.
+            None if self.interrupted && is_by_interrupt(status) => vec![Action::End(Exit::Like(status))],
             None if stopped => self.start(),
             None if !self.reload => vec![Action::End(Exit::Like(status))],
             None => vec![Action::Say(Line::Ended(status))],
@@ -357,6 +365,7 @@ impl State {
     fn signal(&mut self, signal: Signal, to_us_alone: bool, now: Instant) -> Vec<Action> {
         let before = self.ending.replace((signal, now));
         let insists = before.is_some_and(|(_, since)| now.saturating_duration_since(since) <= INSISTENCE);
+        self.interrupted |= signal == Signal::SIGINT && self.program == Program::Running;
         match self.program {
             // In a moment there is a program that can clean up.
             Program::Starting if !insists => Vec::new(),
@@ -380,6 +389,13 @@ impl State {
 /// foreground job.
 fn is_sent_to_us(signal: Signal) -> bool {
     matches!(signal, Signal::SIGTERM | Signal::SIGHUP)
+}
+
+/// Whether that is how programs end that heed an interrupt.
+fn is_by_interrupt(status: ExitStatus) -> bool {
+    const SIGNALED: i32 = 128;
+    let number = Signal::SIGINT as i32;
+    status == ExitStatus::Signaled(number) || status == ExitStatus::Exited(SIGNALED + number)
 }
 
 /// What a template that was brought up to date has got.

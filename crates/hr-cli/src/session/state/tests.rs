@@ -300,11 +300,33 @@ fn what_is_saved_around_an_interrupt_restarts_a_debugger_at_last() {
         let mut session = Session::running();
         happens(&mut session);
         assert_eq!(session.on(Event::Late), [], "it still has time to end");
+        session.now += GRACE;
+        assert_eq!(session.on(Event::Late), [], "whoever waits for connections to close takes longer");
         session.now = session.state.deadline().expect("it is not left at that");
         assert_eq!(session.on(Event::Late), [Action::Update]);
         assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
         assert_eq!(session.state.deadline(), None);
     }
+}
+
+#[test]
+fn a_program_that_heeds_an_interrupt_late_is_not_started_again() {
+    for status in [ExitStatus::Signaled(2), ExitStatus::Exited(130)] {
+        let mut session = Session::running();
+        session.signal(Signal::SIGINT);
+        session.now += Duration::from_secs(1);
+        session.saved("a.py");
+        assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
+        assert_eq!(session.on(Event::Ended(status)), [Action::End(Exit::Like(status))]);
+    }
+    let mut session = Session::running();
+    session.saved("a.py");
+    session.on(update(&[("a.py", SourceChangeKind::Code)]));
+    assert_eq!(
+        session.on(Event::Ended(ExitStatus::Signaled(2))),
+        [Action::Start],
+        "nobody has interrupted it"
+    );
 }
 
 #[test]
