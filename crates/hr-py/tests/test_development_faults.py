@@ -21,6 +21,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_IGN)
@@ -28,7 +29,7 @@ child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]
 with open(1, "w", closefd=False) as output:
     output.write(f"version 1 {os.getpid()} {os.getppid()} {child.pid}.\\n")
 while True:
-    signal.pause()
+    time.sleep(0.1)
 """
 
 

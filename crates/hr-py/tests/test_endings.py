@@ -18,11 +18,13 @@ CLEANS_UP = """\
 import atexit
 import signal
 import sys
+import time
 
 atexit.register(print, "cleaned up", flush=True)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
 print("running", flush=True)
-signal.pause()
+while True:
+    time.sleep(0.1)
 """
 
 STUBBORN = """\

@@ -31,7 +31,8 @@ MAIN = """\
 import os, time
 from shop import one, two, three, four, five
 print(f"values {one.VALUE} {two.VALUE} {three.VALUE} {four.VALUE} {five.VALUE} in {os.getcwd()}.", flush=True)
-time.sleep(1000)
+while True:
+    time.sleep(0.1)
 """
 
 

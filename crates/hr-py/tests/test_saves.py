@@ -284,5 +284,6 @@ try:
     print("tariff", tariffs.TARIFF, flush=True)
 except ImportError:
     print("no tariffs", flush=True)
-time.sleep(1000)
+while True:
+    time.sleep(0.1)
 """

@@ -63,14 +63,15 @@ def test_a_celery_worker_executes_the_tasks_of_the_moment(user: User, develop: C
 SPAWNING = {
     "app.py": """\
 import multiprocessing
-import signal
+import time
 
 from shop.prices import price
 
 if __name__ == "__main__":
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         print("prices", pool.map(price, [1, 2]), flush=True)
-        signal.pause()
+        while True:
+            time.sleep(0.1)
 """,
     "shop/__init__.py": "",
     "shop/prices.py": "def price(number):\n    return 10 * number\n",

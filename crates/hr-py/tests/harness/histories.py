@@ -48,7 +48,7 @@ state = {{
 }}
 print("STATE " + json.dumps(state), flush=True)
 while True:
-    time.sleep(1000)
+    time.sleep(0.1)
 """
 
 

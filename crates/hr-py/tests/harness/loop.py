@@ -1,4 +1,8 @@
-"""A development loop, `hr run`, without a terminal: its processes, what it says, and its end."""
+"""A development loop, `hr run`, without a terminal: its processes, what it says, and its end.
+
+Programs that are interrupted wait in short sleeps: CPython does not wake up for a signal that comes between its last
+look for one and the system call (one in some thousands that are sent right after a line was printed).
+"""
 
 from __future__ import annotations
 

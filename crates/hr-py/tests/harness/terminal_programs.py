@@ -31,13 +31,14 @@ SERVER = """
 import atexit
 import os
 import signal
+import time
 
 atexit.register(print, "atexit")
 def main():
     try:
         os.write(1, b"Serving version 1\\n")
         while True:
-            signal.pause()
+            time.sleep(0.1)
     except KeyboardInterrupt:
         print("interrupted")
         raise
@@ -53,18 +54,19 @@ except KeyboardInterrupt:
 
 PLAIN_SERVER = """
 import os
-import signal
 import sys
+import time
 sys.tracebacklimit = 0  # where exactly it is interrupted does not matter
 os.write(1, b"Serving version 1\\n")
 while True:
-    signal.pause()
+    time.sleep(0.1)
 """
 
 HANDLER = """
 import os
 import signal
 import sys
+import time
 
 def end(number, frame):
     os.write(1, f"handled {signal.Signals(number).name}\\n".encode())
@@ -74,7 +76,7 @@ for number in (signal.SIGINT, signal.SIGQUIT):
     signal.signal(number, end)
 os.write(1, b"Serving\\n")
 while True:
-    signal.pause()
+    time.sleep(0.1)
 """
 
 STUBBORN = """
@@ -100,6 +102,7 @@ while True:
 SIZE = """
 import os
 import signal
+import time
 
 def tell(*_):
     os.write(1, "size {} {}\\n".format(*os.get_terminal_size()).encode())
@@ -107,7 +110,7 @@ def tell(*_):
 signal.signal(signal.SIGWINCH, tell)
 tell()
 while True:
-    signal.pause()
+    time.sleep(0.1)
 """
 
 RAW = """
