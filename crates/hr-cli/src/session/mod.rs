@@ -53,7 +53,7 @@ pub(crate) fn run(find: &dyn Fn() -> anyhow::Result<Options>) -> anyhow::Result<
     for notice in &options.command.notices {
         voice.notice(notice);
     }
-    let exit = loop {
+    loop {
         let began = Instant::now();
         let mut client = Client::start_with(Stdio::null(), signals.before())?;
         let ended =
@@ -63,29 +63,25 @@ pub(crate) fn run(find: &dyn Fn() -> anyhow::Result<Options>) -> anyhow::Result<
             terminal.restore(true);
         }
         match ended {
+            Ok(exit) => {
+                drop(voice);
+                return Ok(signals::end(exit));
+            }
             // Everything below has ended with it.
             Err(Stopped::Failed(ClientError::Died)) if began.elapsed() > ENDURANCE => {
                 voice.warning("the supervisor has died, and the program with it; starting again");
             }
+            Err(Stopped::Failed(error)) => return Err(error.into()),
             Err(Stopped::Moved(now)) => {
                 voice.notice("the interpreter looks for modules elsewhere now; starting again");
                 options = *now;
             }
-            other => break other,
+            Err(Stopped::NoTemplate(reason)) => {
+                voice.warning(&format!("{reason}; running without a template, and without restarts"));
+                drop(voice);
+                return cold::become_program(&options, signals.before());
+            }
         }
-    };
-    match exit {
-        Ok(exit) => {
-            drop(voice);
-            Ok(signals::end(exit))
-        }
-        Err(Stopped::NoTemplate(reason)) => {
-            voice.warning(&format!("{reason}; running without a template, and without restarts"));
-            drop(voice);
-            cold::become_program(&options, signals.before())
-        }
-        Err(Stopped::Moved(_)) => Err(anyhow::anyhow!("the interpreter looks for modules elsewhere now")),
-        Err(Stopped::Failed(error)) => Err(error.into()),
     }
 }
 

@@ -158,9 +158,6 @@ impl Supervisor {
         for pending in std::mem::take(&mut self.pending) {
             let scanned = self.refresh.has_scanned(pending.scan);
             let kind = Kind::of(&pending.call, &pending.descriptors);
-            if scanned {
-                self.refresh.run_begins();
-            }
             let start =
                 scanned.then(|| self.refresh.start(&mut self.tree, &pending.call, kind.as_ref())).flatten();
             let Some(start) = start else {
@@ -168,6 +165,7 @@ impl Supervisor {
                 continue;
             };
             let (call, descriptors) = (Arc::clone(&pending.call), Arc::clone(&pending.descriptors));
+            self.refresh.run_begins();
             let run = self.tree.run(start.snapshot, call, descriptors, start.checkpointing.clone());
             if let Some(kind) = kind {
                 self.refresh.run_started(run, kind, &start);

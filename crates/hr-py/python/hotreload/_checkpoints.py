@@ -23,7 +23,7 @@ from hotreload import _native
 from hotreload._learning import newest
 from hotreload._obstacles import POINTS_OF_NO_RETURN, Surroundings
 from hotreload._random import RandomStates
-from hotreload._reads import ModuleLookups, RunReads
+from hotreload._reads import Loaded, ModuleLookups, RunReads
 
 COPYING = 2
 """What a checkpoint costs in all, as a multiple of the time in which it is made. The rest comes when memory is copied
@@ -56,7 +56,7 @@ class Checkpoints:
         self._job = job
         self._is_first_party = is_first_party
         self._listen = listen
-        self._others = others
+        self._others = frozenset(others[0]), others[1]
         self._reads = RunReads(is_first_party)
         self._lookups = _Lookups()
         self._known = len(sys.modules)
@@ -124,7 +124,7 @@ class Checkpoints:
         self._leave()
         with contextlib.suppress(ValueError):
             sys.meta_path.remove(self._lookups)
-        self._listen(*self._others)
+        self._listen(sorted(self._others[0]), self._others[1])
         self._tell((obstacle, place) if obstacle else None)
 
     def _give_up(self, error: Exception) -> None:
@@ -255,13 +255,13 @@ class Checkpoints:
         if not self._most:
             self.end()
 
-    def _consumed(self) -> Consumed:
-        """What the program has consumed since the last checkpoint: the fields of ``Loaded`` in the protocol."""
+    def _consumed(self) -> Loaded:
+        """What the program has consumed since the last checkpoint."""
         files, opened, listed = self._reads.take()
         absent, missing = self._lookups.take()
         known = {path for path, _ in opened}
         opened += [(path, None) for path in missing if path not in known]
-        return Consumed(files, self._names(), absent, [], opened, listed, None)
+        return Loaded(files, self._names(), absent, [], opened, listed, None)
 
     def _names(self) -> list[tuple[str, str]]:
         """The top-level modules that were loaded, and the file of each."""
@@ -294,23 +294,6 @@ def _has_event_loop() -> bool:
     """Whether somebody has made an event loop for this thread that does not run yet."""
     policy = getattr(sys.modules.get("asyncio.events"), "_event_loop_policy", None)
     return getattr(getattr(policy, "_local", None), "_loop", None) is not None
-
-
-class Consumed:
-    """The fields of ``Loaded`` in the protocol."""
-
-    def __init__(  # noqa: PLR0917 - the fields of one message
-        self,
-        files: list[str],
-        names: list[tuple[str, str]],
-        absent: list[str],
-        variables: list[str],
-        opened: list[Any],
-        listed: list[Any],
-        profile: None,
-    ) -> None:
-        self.files, self.names, self.absent, self.variables = files, names, absent, variables
-        self.opened, self.listed, self.profile = opened, listed, profile
 
 
 class _Lookups:

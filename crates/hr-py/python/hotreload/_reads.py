@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder
 from importlib.util import source_from_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from hotreload import _native
 
@@ -37,6 +37,18 @@ less than that ago may be written again without its showing."""
 _LISTS_FOR_IMPORT = getattr(FileFinder, "_fill_cache").__code__  # noqa: B009 - not part of the interface
 _DISTRIBUTIONS = (".dist-info", ".egg-info")
 _MODULES = tuple(dict.fromkeys((*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES)))
+
+
+class Loaded(NamedTuple):
+    """What a process has consumed. The fields are those of ``Loaded`` in the protocol."""
+
+    files: list[str]
+    names: list[tuple[str, str]]
+    absent: list[str]
+    variables: list[str]
+    opened: list[tuple[str, Stamp | None]]
+    listed: list[Listing]
+    profile: Any
 
 
 class FileReads:

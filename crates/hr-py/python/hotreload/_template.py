@@ -21,7 +21,7 @@ from hotreload._checkpoints import Checkpoints
 from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
 from hotreload._learning import Learning
 from hotreload._outside import Outside
-from hotreload._reads import FileReads, Listing, ModuleLookups, Stamp
+from hotreload._reads import FileReads, Loaded, ModuleLookups
 from hotreload._servers import look_after
 
 if TYPE_CHECKING:
@@ -142,18 +142,6 @@ class Imported(NamedTuple):
     """Names of the Python threads that it left."""
     signals: bool = False
     """Whether it has changed Python's signal handlers."""
-
-
-class Loaded(NamedTuple):
-    """What the imports of a template have consumed. The fields are those of ``Loaded`` in the protocol."""
-
-    files: list[str]
-    names: list[tuple[str, str]]
-    absent: list[str]
-    variables: list[str]
-    opened: list[tuple[str, Stamp | None]]
-    listed: list[Listing]
-    profile: Any
 
 
 class Template:

@@ -7,7 +7,6 @@ mod renewal;
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
 
 use hr_forkserver::SnapshotTree;
 use hr_forkserver::protocol::{
@@ -117,6 +116,9 @@ impl Refresh {
             protocol::Work::Program { changed, .. } => changed.as_slice(),
             protocol::Work::Function(_) => &[],
         };
+        if kind.is_some() {
+            self.note_edits();
+        }
         let checkpointing = self.project.as_ref().map(Opened::checkpointing).unwrap_or_default();
         self.snapshots.start(tree, &call.context, kind, changed, &checkpointing)
     }
@@ -200,12 +202,17 @@ impl Refresh {
         }
     }
 
-    /// A run is about to be forked.
+    /// What was edited since the last run will most likely be edited again.
+    fn note_edits(&mut self) {
+        let Some(project) = &self.project else { return };
+        let root = project.scans.root();
+        let changed = project.source_changes().into_iter();
+        self.snapshots.edited(changed.map(|change| root.join(change.file).into_os_string()));
+    }
+
+    /// A run is forked.
     pub(crate) fn run_begins(&mut self) {
         if let Some(project) = &mut self.project {
-            let root = PathBuf::from(project.scans.watched().root);
-            let changed = project.source_changes().into_iter();
-            self.snapshots.edited(changed.map(|change| root.join(change.file).into_os_string()));
             project.run_begins();
         }
     }

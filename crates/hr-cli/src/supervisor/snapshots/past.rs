@@ -4,7 +4,7 @@
 //! checkpoint stands on all stretches before it. Which of them are kept is decided here; that they end is the tree's
 //! business.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -76,6 +76,16 @@ struct Waiting {
     resumed: Resumed,
 }
 
+/// What has become of checkpoints.
+#[derive(Debug, Default)]
+pub(crate) struct SortedOut {
+    /// All that went into these is what it was.
+    pub(crate) current: Vec<SnapshotId>,
+    pub(crate) outdated: Vec<SnapshotId>,
+    /// What they have consumed and has changed.
+    pub(crate) changed: BTreeSet<OsString>,
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct Past {
@@ -115,7 +125,7 @@ impl Past {
         self.edited.drain(..surplus);
     }
 
-    /// The checkpoints that a run of `kind` may go on from, the one that saves most first.
+    /// The checkpoints that runs of `kind` have left, the one that saves most first.
     pub(crate) fn of_kind(&self, kind: &Kind) -> Vec<SnapshotId> {
         let of_kind = self.waiting.iter().filter(|(_, waiting)| *waiting.line.kind == *kind);
         let mut found: Vec<_> = of_kind.map(|(id, waiting)| (waiting.resumed.micros, *id)).collect();
@@ -134,10 +144,31 @@ impl Past {
         self.waiting.get(&checkpoint).map(|waiting| waiting.line.template)
     }
 
-    /// Whether all that went into a checkpoint, beyond its template, is what it was.
-    pub(crate) fn is_current(&self, checkpoint: SnapshotId) -> bool {
-        let waiting = self.waiting.get(&checkpoint);
-        waiting.is_some_and(|waiting| waiting.line.stretches.iter().all(|stretch| stretch.is_current()))
+    /// Tells apart those of `checkpoints` for which all that went into them is what it was. `stands` says so of a template.
+    /// What many of them have in common is compared once.
+    pub(crate) fn sorted_out(
+        &self,
+        checkpoints: Vec<SnapshotId>,
+        stands: impl Fn(SnapshotId) -> bool,
+    ) -> SortedOut {
+        let mut templates = BTreeMap::new();
+        let mut stretches: BTreeMap<*const Consumed, bool> = BTreeMap::new();
+        let mut sorted = SortedOut::default();
+        for id in checkpoints {
+            let Some(Waiting { line, .. }) = self.waiting.get(&id) else { continue };
+            let on_template = *templates.entry(line.template).or_insert_with(|| stands(line.template));
+            let on_stretches = line.stretches.iter().all(|stretch| {
+                *stretches.entry(Rc::as_ptr(stretch)).or_insert_with(|| {
+                    let current = stretch.is_current();
+                    if !current {
+                        sorted.changed.extend(stretch.changed());
+                    }
+                    current
+                })
+            });
+            if on_template && on_stretches { &mut sorted.current } else { &mut sorted.outdated }.push(id);
+        }
+        sorted
     }
 
     /// A run of `kind` begins in `template`, or goes on from `checkpoint`.
@@ -265,13 +296,6 @@ impl Past {
 
     fn stretches(&self) -> impl Iterator<Item = &Rc<Consumed>> {
         self.waiting.values().filter_map(|waiting| waiting.line.stretches.last())
-    }
-
-    /// Files that have changed and that `checkpoint` has consumed.
-    pub(crate) fn changed(&self, checkpoint: SnapshotId) -> Vec<OsString> {
-        let waiting = self.waiting.get(&checkpoint);
-        let stretches = waiting.into_iter().flat_map(|waiting| &waiting.line.stretches);
-        stretches.flat_map(|stretch| stretch.changed()).collect()
     }
 }
 

@@ -1,6 +1,5 @@
 //! Where a run starts: in a template, or in the past of a run like it.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use hr_forkserver::SnapshotTree;
@@ -8,7 +7,7 @@ use hr_forkserver::protocol::{
     Checkpoint, Checkpointing, ImportsOver, ProcessContext, Resumed, RunId, SnapshotId,
 };
 
-use super::past::private_memory;
+use super::past::{SortedOut, private_memory};
 use super::{Kind, Snapshots};
 
 /// Where a run starts, and where it leaves checkpoints itself.
@@ -50,21 +49,14 @@ impl Snapshots {
 
     /// The checkpoint that saves a run of `kind` most. Those that are out of date end here.
     fn deepest(&mut self, tree: &mut SnapshotTree, kind: &Kind) -> Option<SnapshotId> {
-        let mut edited = BTreeSet::new();
-        let mut found = None;
-        for checkpoint in self.pasts.of_kind(kind) {
-            let template = self.pasts.template_of(checkpoint);
-            let stands =
-                template.is_some_and(|template| self.line(template).all(|(_, node)| node.is_current()));
-            if !stands || !self.pasts.is_current(checkpoint) {
-                edited.extend(self.pasts.changed(checkpoint));
-                self.forget(tree, checkpoint);
-            } else if tree.is_alive(checkpoint) && found.is_none() {
-                found = Some(checkpoint);
-            }
+        let stands = |template| self.line(template).all(|(_, node)| node.is_current());
+        let SortedOut { current, outdated, changed } =
+            self.pasts.sorted_out(self.pasts.of_kind(kind), stands);
+        for checkpoint in outdated {
+            self.forget(tree, checkpoint);
         }
-        self.pasts.edited(edited);
-        found
+        self.pasts.edited(changed);
+        current.into_iter().find(|checkpoint| tree.is_alive(*checkpoint))
     }
 
     /// A run starts, as [`Snapshots::start`] has said.
