@@ -98,6 +98,21 @@ def test_several_edits_at_once_go_on_before_the_first_of_them(user: User) -> Non
     assert loop.interrupt() == -signal.SIGINT
 
 
+def test_what_is_added_to_the_template_is_not_imported_by_each_restart(user: User) -> None:
+    """A checkpoint from before does not have it, and is not gone on from."""
+    user.environment.install_files({"ledger.py": "import os, time\ntime.sleep(0.5)\nprint('ledger in', os.getpid())\n"})
+    user.place.write(shop())
+    loop = Loop(user, "main.py")
+    loop.expect("values 0 1 2 3 4 ")
+    edit_until(user, loop, "five", "five")
+    edit(user, "five", 40, "import ledger\n")
+    told = loop.expect("values 0 1 2 3 40 ")
+    assert told.count("ledger in") == told.count("printed during import: ledger in")
+    told = edit_until(user, loop, "five", "five", "import ledger\n")[1]
+    assert "ledger in" not in told
+    assert loop.interrupt() == -signal.SIGINT
+
+
 def test_without_checkpoints_a_restart_begins_at_the_first_line(user: User) -> None:
     user.place.write(shop())
     loop = Loop(user, "--no-checkpoints", "main.py")

@@ -144,6 +144,12 @@ impl Past {
         self.waiting.get(&checkpoint).map(|waiting| waiting.line.template)
     }
 
+    /// How long the program had taken to come to `checkpoint`.
+    pub(crate) fn saves(&self, checkpoint: SnapshotId) -> Duration {
+        let micros = self.waiting.get(&checkpoint).map(|waiting| waiting.resumed.micros);
+        Duration::from_micros(micros.unwrap_or_default())
+    }
+
     /// Tells apart those of `checkpoints` for which all that went into them is what it was. `stands` says so of a template.
     /// What many of them have in common is compared once.
     pub(crate) fn sorted_out(

@@ -1,6 +1,7 @@
 //! Where a run starts: in a template, or in the past of a run like it.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use hr_forkserver::SnapshotTree;
 use hr_forkserver::protocol::{
@@ -9,6 +10,12 @@ use hr_forkserver::protocol::{
 
 use super::past::{SortedOut, private_memory};
 use super::{Kind, Snapshots};
+
+/// How many restarts a start from a better template may take to pay off.
+///
+/// What goes on from a checkpoint has what the checkpoint's template had, and imports again what was added to the template
+/// since then, in each restart. A start from the new one is slow once, and leaves checkpoints that have it.
+const PAYS_OFF_AFTER: u32 = 20;
 
 /// Where a run starts, and where it leaves checkpoints itself.
 #[derive(Debug)]
@@ -36,10 +43,17 @@ impl Snapshots {
         if let Some(kind) = kind
             && !changed.iter().all(|file| self.pasts.is_consumed(kind, file))
         {
-            self.pasts.of_kind(kind).into_iter().for_each(|checkpoint| self.forget(tree, checkpoint));
+            self.forget_all(tree, kind);
         }
-        let checkpoint = kind.filter(|_| wanted).and_then(|kind| self.deepest(tree, kind));
-        let snapshot = checkpoint.or_else(|| self.best_for(tree, context))?;
+        let template = self.best_for(tree, context);
+        let mut checkpoint = kind.filter(|_| wanted).and_then(|kind| self.deepest(tree, kind));
+        if let (Some(deepest), Some(template), Some(kind)) = (checkpoint, template, kind)
+            && self.pays_off(template, deepest)
+        {
+            self.forget_all(tree, kind);
+            checkpoint = None;
+        }
+        let snapshot = checkpoint.or(template)?;
         Some(Start {
             snapshot,
             resumed: checkpoint.and_then(|checkpoint| self.pasts.resumed(checkpoint)),
@@ -57,6 +71,20 @@ impl Snapshots {
         }
         self.pasts.edited(changed);
         current.into_iter().find(|checkpoint| tree.is_alive(*checkpoint))
+    }
+
+    /// Whether it is better, in the long run, to start from `template` than from a checkpoint that stands on another one.
+    fn pays_off(&self, template: SnapshotId, checkpoint: SnapshotId) -> bool {
+        let Some(below) = self.pasts.template_of(checkpoint) else { return true };
+        let mut added = Duration::ZERO;
+        for (id, node) in self.line(template) {
+            if id == below {
+                return added * PAYS_OFF_AFTER > self.pasts.saves(checkpoint);
+            }
+            added += node.build;
+        }
+        // It was built anew, and what of it is new has not been measured.
+        self.fit(template).missing < self.fit(below).missing
     }
 
     /// A run starts, as [`Snapshots::start`] has said.
@@ -113,6 +141,13 @@ impl Snapshots {
     /// Files were edited.
     pub(crate) fn edited(&mut self, files: impl IntoIterator<Item = OsString>) {
         self.pasts.edited(files);
+    }
+
+    /// Lets all checkpoints of a kind go.
+    fn forget_all(&mut self, tree: &mut SnapshotTree, kind: &Kind) {
+        for checkpoint in self.pasts.of_kind(kind) {
+            self.forget(tree, checkpoint);
+        }
     }
 
     /// Lets a checkpoint go. What goes on from it is not disturbed.
