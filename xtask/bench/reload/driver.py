@@ -1,8 +1,10 @@
 """Measures the time from a save until the change is answered over HTTP, for one project and several tools.
 
-Usage: driver.py PROJECT --tool TOOL... --edit CONSTANT... --rounds NUMBER. All servers run at once. In every round,
-each constant is edited once under each tool, in an order drawn anew; nothing is edited before the tool's processes are
-quiet again. Each line of output is one JSON object, told apart by "kind"; times are in seconds, memory in kilobytes.
+Usage: driver.py PROJECT --tool TOOL... --edit CONSTANT... --rounds NUMBER [--again]. All servers run at once. In every
+round, each constant is edited once under each tool, in an order drawn anew; nothing is edited before the tool's
+processes are quiet again. With --again, tools that remember the program's past are started anew in each round, and each
+constant is edited twice under them. Each line of output is one JSON object, told apart by "kind"; times are in seconds,
+memory in kilobytes.
 """
 
 import argparse
@@ -29,6 +31,11 @@ WARM_UP = 1
 PATIENCE = 3
 """Changes that a tool may miss before it is left out."""
 
+USUAL = ["leaf", "route", "deep"]
+POSITIONS = ["10%", "50%", "90%"]
+EXTREMES = ["deep", "leaf"]
+"""Constants that are edited if nobody says otherwise: each once; twice, by their places; twice, without such."""
+
 IDLE = 10.0
 """Seconds for which nothing is asked of anybody."""
 
@@ -47,23 +54,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("project", choices=PROJECTS)
     parser.add_argument("--tool", nargs="*", choices=TOOLS, default=list(TOOLS))
-    parser.add_argument("--edit", nargs="*", default=["leaf", "route", "deep"])
+    parser.add_argument("--edit", nargs="*", default=[])
     parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
     versions = {name: version(name) for name in DISTRIBUTIONS}
     tell("versions", python=platform.python_version(), linux=platform.release(), distributions=versions)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         servers = start(arguments.project, arguments.tool, Path(folder), stack)
-        constants = [name for name in PROJECTS[arguments.project].constants if name in arguments.edit]
         order = random.Random(arguments.rounds)  # noqa: S311
-        for number in range(-WARM_UP, arguments.rounds):
-            for constant in constants:
-                for server in order.sample(servers, len(servers)):
-                    measure(server, constant, number)
-                    if server.missed == PATIENCE:
-                        tell("trouble", tool=server.name, text=f"left out after {PATIENCE} changes it never answered")
-                        server.remove()
-                        servers.remove(server)
+        measure_all = measure_again if arguments.again else measure_edits
+        measure_all(servers, arguments.edit, arguments.rounds, order)
         look(servers)
         for server in servers:
             server.remove()
@@ -90,12 +91,47 @@ def start(project: str, tools: list[str], folder: Path, stack: contextlib.ExitSt
     return servers
 
 
-def measure(server: Server, constant: str, number: int) -> None:
+def measure_edits(servers: list[Server], wanted: list[str], rounds: int, order: random.Random) -> None:
+    """One edit of each constant in each round, under one tool after another."""
+    for number in range(-WARM_UP, rounds):
+        for constant in wanted or USUAL:
+            for server in order.sample(servers, len(servers)):
+                if server.has(constant):
+                    measure(server, constant, number, constant)
+                    give_up_if_hopeless(server, servers)
+
+
+def measure_again(servers: list[Server], wanted: list[str], rounds: int, order: random.Random) -> None:
+    """Two edits of each constant in each round. What remembers a program's past has none at its beginning."""
+    for number in range(-WARM_UP, rounds):
+        for server in order.sample(servers, len(servers)):
+            times = ["first"]
+            if server.has_past:
+                times.append("again")
+                seconds = server.start_again()
+                if number >= 0:
+                    tell("sample", tool=server.name, edit="start", save="", seconds=seconds)
+            constants = wanted or (POSITIONS if server.has(POSITIONS[0]) else EXTREMES)
+            for constant in order.sample(constants, len(constants)):
+                for turn in times:
+                    measure(server, constant, number, f"{constant} {turn}")
+            give_up_if_hopeless(server, servers)
+
+
+def give_up_if_hopeless(server: Server, servers: list[Server]) -> None:
+    """Leave out who answers nothing."""
+    if server.missed >= PATIENCE:
+        tell("trouble", tool=server.name, text=f"left out after {PATIENCE} changes it never answered")
+        server.remove()
+        servers.remove(server)
+
+
+def measure(server: Server, constant: str, number: int, edit: str) -> None:
     """One edit. Those of rounds before the first are not counted."""
     way = list(WAYS)[number % len(WAYS)]
     seconds = server.edit(constant, way)
     if number >= 0:
-        tell("sample", tool=server.name, edit=constant, save=way, seconds=seconds)
+        tell("sample", tool=server.name, edit=edit, save=way, seconds=seconds)
     if seconds is None:
         server.restart()
     server.settle()
@@ -110,7 +146,16 @@ def look(servers: list[Server]) -> None:
     for server, taken in zip(servers, before, strict=True):
         busy = server.taken_since(taken) / passed
         number, kilobytes = server.held()
-        tell("rest", tool=server.name, processes=number, memory=kilobytes, processor=busy)
+        checkpoints = server.checkpoints() if server.has_past else []
+        tell(
+            "rest",
+            tool=server.name,
+            processes=number,
+            memory=kilobytes,
+            processor=busy,
+            checkpoints=len(checkpoints),
+            checkpoint_memory=sum(checkpoints),
+        )
 
 
 if __name__ == "__main__":

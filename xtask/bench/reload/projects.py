@@ -54,6 +54,14 @@ class Project:
     ``leaf`` lies in a module that is imported late, ``deep`` in one that is imported early and by all that follow, and
     ``route`` in the one with the route.
     """
+    has_positions: bool = False
+    """Whether there are others at some percent of the order in which its modules are executed."""
+
+    def constants_in(self, folder: Path) -> dict[str, Constant]:
+        """All of them, in the project that was written there."""
+        found = generate.positions(folder) if self.has_positions else {}
+        positions = {share: Constant(f"{module.replace('.', '/')}.py", name) for share, (module, name) in found.items()}
+        return self.constants | positions
 
 
 def _realapp(folder: Path) -> None:
@@ -70,8 +78,19 @@ def _large(folder: Path) -> None:
     generate.write(folder)
 
 
+def _huge(folder: Path) -> None:
+    folder.mkdir()
+    generate.write(folder, 10)
+
+
 _LEAF = Constant("realapp/site/pages.py", "EDITION")
 _DEEP = Constant("realapp/settings.py", "REVISION")
+
+_GENERATED = {
+    "leaf": Constant("shop/api/voucher.py", "API_VOUCHER"),
+    "route": Constant("shop/main.py", "MAIN"),
+    "deep": Constant("shop/core/voucher.py", "CORE_VOUCHER"),
+}
 
 PROJECTS = {
     "small": Project(_small, "main:application", {"route": Constant("main.py", "MAIN")}),
@@ -83,13 +102,6 @@ PROJECTS = {
     "django": Project(
         _realapp, "", {"leaf": _LEAF, "route": Constant("realapp/site/urls.py", "VERSION"), "deep": _DEEP}
     ),
-    "large": Project(
-        _large,
-        "shop.main:application",
-        {
-            "leaf": Constant("shop/api/voucher.py", "API_VOUCHER"),
-            "route": Constant("shop/main.py", "MAIN"),
-            "deep": Constant("shop/core/voucher.py", "CORE_VOUCHER"),
-        },
-    ),
+    "large": Project(_large, "shop.main:application", _GENERATED, has_positions=True),
+    "huge": Project(_huge, "shop.main:application", _GENERATED, has_positions=True),
 }

@@ -1,6 +1,7 @@
 """One server that a tool keeps up to date, with a copy of the project of its own."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -15,10 +16,10 @@ import processes
 from projects import Project
 from tools import Tool
 
-START_LIMIT = 90.0
+START_LIMIT = 300.0
 """Seconds in which a server must give its first answer."""
 
-CHANGE_LIMIT = 20.0
+CHANGE_LIMIT = 90.0
 """Seconds in which a change must be answered."""
 
 END_LIMIT = 10.0
@@ -48,11 +49,21 @@ class Server:
         self._project = project
         self._root = folder / "project"
         self._output = folder / "output"
-        self._values = dict.fromkeys(project.constants, edits.FIRST - 1)
         folder.mkdir()
         project.write(self._root)
+        self._constants = project.constants_in(self._root)
+        self._values = dict.fromkeys(self._constants, edits.FIRST - 1)
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
+
+    def has(self, constant: str) -> bool:
+        """Whether its project has this constant."""
+        return constant in self._constants
+
+    @property
+    def has_past(self) -> bool:
+        """Whether it starts differently once the program was started before."""
+        return self._tool.past
 
     @property
     def command(self) -> str:
@@ -129,6 +140,27 @@ class Server:
         self.end()
         self.start()
 
+    def start_again(self) -> float | None:
+        """End it, and start it with the same files. Seconds until the first answer; nothing if there is none."""
+        self.end()
+        self.port = answers.free_port()
+        started = time.monotonic()
+        self._launch()
+        name, value = next(iter(self._values.items()))
+        answered = answers.wait_for(self.port, name, value, START_LIMIT)
+        self.settle()
+        return None if answered is None else answered - started
+
+    def checkpoints(self) -> list[int]:
+        """The private memory of each checkpoint, in kilobytes."""
+        if self._process is None:
+            return []
+        hr = Path(sys.executable).parent / "hr"
+        shown = subprocess.run([hr, "status", "--format", "json"], stdout=subprocess.PIPE, check=True, text=True)
+        own = [tree for tree in json.loads(shown.stdout)["trees"] if tree["client"] == self._process.pid]
+        found = [process for tree in own for process in tree["processes"] if process["role"] == "checkpoint"]
+        return [(process["private_memory"] or 0) // 1024 for process in found]
+
     def remove(self) -> None:
         """End it and remove its copy of the project."""
         self.end()
@@ -151,7 +183,7 @@ class Server:
             )
 
     def _save(self, name: str, way: str) -> float:
-        constant = self._project.constants[name]
+        constant = self._constants[name]
         self._values[name] += 1
         path = self._root / constant.file
         return edits.WAYS[way](path, edits.change(path, constant.name, self._values[name]))

@@ -201,11 +201,13 @@ $columns
 APPLICATION = Template('''\
 """The application."""
 
+import sys
+
 from fastapi import FastAPI
 
 $imports
-from shop.api.voucher import API_VOUCHER
-from shop.core.voucher import CORE_VOUCHER
+from $leaf import $leaf_constant
+from $deep import $deep_constant
 
 MAIN = 100000
 
@@ -216,5 +218,12 @@ for router in ($routers):
 
 @application.get("/constants")
 async def constants() -> dict[str, int]:
-    return {"leaf": API_VOUCHER, "deep": CORE_VOUCHER, "route": MAIN}
+    return {"leaf": $leaf_constant, "deep": $deep_constant, "route": MAIN, **positions()}
+
+
+def positions() -> dict[str, int]:
+    return {share: getattr(sys.modules[module], constant) for share, (module, constant) in POSITIONS.items()}
+
+
+POSITIONS = $positions
 ''')

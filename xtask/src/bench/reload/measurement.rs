@@ -66,6 +66,12 @@ pub(super) struct Rest {
     pub(super) memory: u64,
     /// Share of one processor.
     pub(super) processor: f64,
+    /// How many paused copies of the program there are.
+    #[serde(default)]
+    pub(super) checkpoints: u32,
+    /// What they have for themselves, all of them.
+    #[serde(default)]
+    pub(super) checkpoint_memory: u64,
 }
 
 impl Measurement {
@@ -96,10 +102,11 @@ impl Measurement {
 }
 
 impl Project {
-    /// The edits that were made, in the order of their first samples.
-    pub(super) fn edits(&self) -> Vec<&str> {
-        super::EDITS
-            .into_iter()
+    /// What was measured: the start, and the edits that were made once or twice.
+    pub(super) fn edits(&self) -> Vec<String> {
+        let times = |edit: &str| [edit.to_owned(), format!("{edit} first"), format!("{edit} again")];
+        let known = std::iter::once("start".to_owned()).chain(super::EDITS.into_iter().flat_map(times));
+        known
             .filter(|edit| {
                 self.tools.iter().flat_map(|tool| &tool.samples).any(|sample| sample.edit == *edit)
             })

@@ -19,11 +19,14 @@ use crate::wheel;
 use crate::workspace::Workspace;
 
 /// The projects that `xtask/bench/reload/projects.py` knows.
-const PROJECTS: [&str; 4] = ["small", "realapp", "django", "large"];
+const PROJECTS: [&str; 5] = ["small", "realapp", "django", "large", "huge"];
+
+/// Those that are measured if nobody says which: without 3,000 modules, for which each round takes minutes.
+const USUAL_PROJECTS: [&str; 4] = ["small", "realapp", "django", "large"];
 
 /// Where in a project an edit is made: in a module imported late, in the one with the route, in one imported early by
-/// all that follow.
-const EDITS: [&str; 3] = ["leaf", "route", "deep"];
+/// all that follow; after so much of the order in which its modules are executed.
+const EDITS: [&str; 6] = ["leaf", "route", "deep", "10%", "50%", "90%"];
 
 /// How to measure.
 #[derive(Args)]
@@ -34,6 +37,10 @@ pub(crate) struct Options {
     /// Only these edits
     #[arg(long, value_name = "EDIT", value_parser = EDITS)]
     edit: Vec<String>,
+    /// Make each edit twice, after a new start: from the past of a program that nobody has edited, and of one whose last
+    /// edit was the same; at 10, 50 and 90 percent of the order of execution, unless --edit names others
+    #[arg(long)]
+    again: bool,
     /// Only these tools, by the name that the table gives them
     #[arg(long, value_name = "TOOL")]
     tool: Vec<String>,
@@ -92,11 +99,17 @@ fn measure(
         [workspace.requirements("bench-reload"), workspace.path("fixtures/realapp/requirements.txt")];
     let environment = Environment::ensure(workspace, progress, python, "bench-reload", &requirements)?;
     environment.install_wheel(progress, &wheel)?;
-    for project in chosen(&PROJECTS, &options.project) {
+    let usual = options.project.is_empty().then_some(USUAL_PROJECTS.as_slice());
+    for project in chosen(usual.unwrap_or(&PROJECTS), &options.project) {
         let mut command = std::process::Command::new(environment.python());
         command.arg(workspace.path("xtask/bench/reload/driver.py")).arg(project);
         command.arg("--rounds").arg(options.rounds.to_string());
-        command.arg("--edit").args(chosen(&EDITS, &options.edit));
+        if !options.edit.is_empty() {
+            command.arg("--edit").args(&options.edit);
+        }
+        if options.again {
+            command.arg("--again");
+        }
         if !options.tool.is_empty() {
             command.arg("--tool").args(&options.tool);
         }

@@ -46,6 +46,14 @@ fn table(project: &Project) -> String {
         }
     }
     for tool in &project.tools {
+        if let Some(rest) = tool.rest.as_ref().filter(|rest| rest.checkpoints > 0) {
+            let each = rest.checkpoint_memory / u64::from(rest.checkpoints);
+            let (whole, tenths) = (each / 1024, each % 1024 * 10 / 1024);
+            let _ =
+                writeln!(text, "\n{}: {} checkpoints, {whole}.{tenths} MB each", tool.name, rest.checkpoints);
+        }
+    }
+    for tool in &project.tools {
         for trouble in &tool.troubles {
             let _ = writeln!(text, "\n{}: {trouble}", tool.name);
         }
