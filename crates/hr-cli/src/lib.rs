@@ -9,6 +9,7 @@ mod commands;
 mod env_file;
 mod filesystems;
 mod interpreter;
+mod private_memory;
 mod program;
 mod session;
 mod settings;
@@ -53,6 +54,7 @@ enum Command {
     Why(commands::why::Why),
     Doctor(commands::doctor::Doctor),
     Verify(commands::verify::Verify),
+    Status(commands::status::Status),
     Completions(commands::completions::Completions),
     Man(commands::man::Man),
 }
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Why(arguments) => commands::why::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         Command::Verify(arguments) => commands::verify::run(&arguments),
+        Command::Status(arguments) => commands::status::run(&arguments),
         Command::Completions(arguments) => commands::completions::run(&arguments),
         Command::Man(arguments) => commands::man::run(&arguments),
     };

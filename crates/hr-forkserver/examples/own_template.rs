@@ -89,7 +89,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn call() -> Call {
     let context = ProcessContext { stdio: [true; 3], umask: 0o022, ..ProcessContext::default() };
-    Call { context, work: Work::Function(Payload::Inline { bytes: Vec::new(), lengths: Vec::new() }) }
+    let payload = Payload::Inline { bytes: Vec::new(), lengths: Vec::new() };
+    Call { context, work: Work::Function { payload, module: None } }
 }
 
 /// A working directory, a socket for the result, and the standard streams of this process.

@@ -84,7 +84,8 @@ impl NewRun {
             environment: std::env::vars_os().collect(),
             ..ProcessContext::default()
         };
-        let work = Work::Function(Payload::Inline { bytes: vec![0; REHEARSED_BYTES], lengths: vec![0] });
+        let payload = Payload::Inline { bytes: vec![0; REHEARSED_BYTES], lengths: vec![0] };
+        let work = Work::Function { payload, module: None };
         let run = RunId(0);
         let descriptors = vec![supervisor.as_fd().try_clone_to_owned()?, spare.as_fd().try_clone_to_owned()?];
         let call = Arc::new(Call { context, work });

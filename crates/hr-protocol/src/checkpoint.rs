@@ -22,9 +22,9 @@ pub struct Checkpointing {
 pub struct Checkpoint {
     /// How many there were before in the past of this process. Each stands on what those have consumed.
     pub number: u32,
-    /// The module that would be executed next.
+    /// The module that would be executed next, or the one whose function would be called.
     pub module: String,
-    /// Its file.
+    /// Its file; empty before a call.
     pub file: OsString,
     /// For how long the program had been executed by then, in microseconds.
     pub micros: u64,

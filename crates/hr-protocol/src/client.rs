@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, Notice, RunId, Variables};
+use crate::{
+    BuildEvent, Call, ExitStatus, Hello, ImportProfile, MainModule, Notice, RunId, TreeReport, Variables,
+};
 
 /// What a client asks of its supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +86,8 @@ pub enum Reply {
     Watched(Watched),
     /// To [`Request::Profile`].
     Profile(ImportProfile),
+    /// To whoever connects to the supervisor's public socket: see [`TreeReport`].
+    Tree(TreeReport),
     /// To [`Request::Close`].
     Closed,
     /// The request could not be met.

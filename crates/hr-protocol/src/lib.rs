@@ -48,6 +48,7 @@ mod import;
 mod profile;
 mod run;
 mod snapshot;
+mod tree;
 mod variables;
 
 pub use building::BuildEvent;
@@ -65,12 +66,13 @@ pub use snapshot::{
     Command, EnvironmentWrite, FileStamp, FirstParty, Listed, ListedDirectory, Loaded, OpenedFile,
     Preparation, Report, SnapshotId,
 };
+pub use tree::{RunReport, SnapshotReport, SnapshotRole, TreeReport};
 pub use variables::Variables;
 
 use serde::{Deserialize, Serialize};
 
 /// The version of every message in this crate. Raise it with any change to their shape.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The first message of each side of a conversation.
 ///

@@ -35,8 +35,13 @@ impl Call {
 /// What a run does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Work {
-    /// Calls a function: it and its arguments, pickled. The run sends one [`Outcome`].
-    Function(Payload),
+    /// Calls a function. The run sends one [`Outcome`].
+    Function {
+        /// The function and its arguments, pickled.
+        payload: Payload,
+        /// The module that the function is imported from, before anything else is; none if it travels by value.
+        module: Option<String>,
+    },
     /// Is a program, as the interpreter would start it. Its exit status is all that comes of it.
     Program {
         /// Which.
@@ -47,6 +52,8 @@ pub enum Work {
         /// Whether applications that a server would import in its event loop, where no checkpoint can lie, are imported right
         /// before that.
         early: bool,
+        /// The module of an application that is imported right before the first event loop is made, if that is wanted as well.
+        entry: Option<String>,
         /// Files, absolute, that somebody has named to be watched and that have changed since the last run. Who reads them
         /// may not be known: native code, say.
         changed: Vec<OsString>,
@@ -56,7 +63,7 @@ pub enum Work {
 impl Work {
     /// Whether a descriptor accompanies the message that carries this.
     pub fn has_descriptor(&self) -> bool {
-        matches!(self, Self::Function(function) if function.has_descriptor())
+        matches!(self, Self::Function { payload, .. } if payload.has_descriptor())
     }
 }
 

@@ -20,22 +20,31 @@ fn payload() -> impl Strategy<Value = Payload> {
 
 fn work() -> impl Strategy<Value = Work> {
     prop_oneof![
-        payload().prop_map(Work::Function),
+        (payload(), prop::option::of("[a-z.]{1,20}"))
+            .prop_map(|(payload, module)| Work::Function { payload, module }),
         "\\PC{0,20}".prop_map(|path| Work::Program {
             program: Program::Script(path.into()),
             reloaded: true,
             early: true,
+            entry: Some("shop.web".to_owned()),
             changed: Vec::new(),
         }),
         "[a-z.]{1,20}".prop_map(|module| Work::Program {
             program: Program::Module(module),
             reloaded: false,
             early: false,
+            entry: None,
             changed: Vec::new(),
         }),
         ("[a-z.]{1,20}", "[a-z.]{1,20}")
             .prop_map(|(module, function)| Program::Function { module, function })
-            .prop_map(|program| Work::Program { program, reloaded: true, early: true, changed: Vec::new() }),
+            .prop_map(|program| Work::Program {
+                program,
+                reloaded: true,
+                early: true,
+                entry: None,
+                changed: Vec::new(),
+            }),
     ]
 }
 

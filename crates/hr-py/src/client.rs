@@ -222,6 +222,7 @@ impl Supervisor {
         environment: &Bound<'_, PyDict>,
         package_directory: OsString,
         spares: Option<u32>,
+        checkpoints: Option<u32>,
         on_event: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<State> {
         let target = if is_path {
@@ -244,7 +245,14 @@ impl Supervisor {
         };
         let import_limit =
             import_limit.map(|limit| Duration::try_from_secs_f64(limit).unwrap_or(Duration::MAX));
-        let open = Open { preload, import_limit, spares, ignored_modules, ..Open::new(target, interpreter) };
+        let open = Open {
+            preload,
+            import_limit,
+            spares,
+            checkpoints,
+            ignored_modules,
+            ..Open::new(target, interpreter)
+        };
         match self.ask_for_template(py, &Request::Open(Box::new(open)), on_event)? {
             Reply::Opened(state) => Ok(state.into()),
             other => Err(unexpected(other)),
@@ -260,12 +268,13 @@ impl Supervisor {
         environment: &Bound<'_, PyDict>,
         main_name: Option<String>,
         main_file: Option<OsString>,
+        module: Option<String>,
         lengths: Vec<u64>,
         inline: Option<Vec<u8>>,
         descriptor: Option<i32>,
     ) -> PyResult<Run> {
         let py = slf.py();
-        let (function, memory) = payload::from_python((lengths, inline, descriptor))?;
+        let (payload, memory) = payload::from_python((lengths, inline, descriptor))?;
         let streams = [0, 1, 2].map(sys::standard_stream);
         let context = ProcessContext {
             argv,
@@ -279,7 +288,7 @@ impl Supervisor {
         let mut descriptors = vec![working_directory()?, theirs];
         descriptors.extend(streams.into_iter().flatten());
         descriptors.extend(memory);
-        let request = Request::Exec(Box::new(Call { context, work: Work::Function(function) }));
+        let request = Request::Exec(Box::new(Call { context, work: Work::Function { payload, module } }));
         let mut replies = slf.get().send(py, &request, descriptors)?;
         match next_reply(py, &mut replies)?.message {
             Reply::Started { run, pid, .. } => Ok(Run::new(slf.unbind(), run, pid, replies, results.into())),

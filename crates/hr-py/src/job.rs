@@ -29,6 +29,9 @@ pub(crate) struct Job {
     /// Gone once it was taken, or if there is a program.
     function: Mutex<Option<(Payload, Option<OwnedFd>)>>,
     program: Option<Program>,
+    /// The module that the function is imported from.
+    #[pyo3(get)]
+    module: Option<String>,
     /// Changes when the run goes on from a checkpoint.
     run: AtomicU64,
     /// Where to leave checkpoints.
@@ -39,6 +42,9 @@ pub(crate) struct Job {
     /// Whether what a server imports in its event loop is imported before.
     #[pyo3(get)]
     early: bool,
+    /// What is imported right before the first event loop is made.
+    #[pyo3(get)]
+    entry: Option<String>,
     result: Py<Results>,
     notes: Option<NoteSocket>,
 }
@@ -94,22 +100,29 @@ impl Job {
         let Call { context, work } = call;
         let RunDescriptors { result, function: memory, notes } = descriptors;
         let result = Py::new(py, Results::new(result))?;
-        let (function, program, reloaded, early) = match work {
-            Work::Function(function) => (Some((function, memory)), None, false, false),
-            Work::Program { program, reloaded, early, changed: _ } => (None, Some(program), reloaded, early),
-        };
-        let notes = notes.and_then(NoteSocket::new);
-        Ok(Self {
+        let mut job = Self {
             context,
-            function: Mutex::new(function),
-            program,
+            function: Mutex::new(None),
+            program: None,
+            module: None,
             run: AtomicU64::new(run.0),
             checkpointing: Mutex::new(checkpointing.map(placement)),
-            reloaded,
-            early,
+            reloaded: false,
+            early: false,
+            entry: None,
             result,
-            notes,
-        })
+            notes: notes.and_then(NoteSocket::new),
+        };
+        match work {
+            Work::Function { payload, module } => {
+                job.function = Mutex::new(Some((payload, memory)));
+                job.module = module;
+            }
+            Work::Program { program, reloaded, early, entry, changed: _ } => {
+                (job.program, job.reloaded, job.early, job.entry) = (Some(program), reloaded, early, entry);
+            }
+        }
+        Ok(job)
     }
 
     fn run(&self) -> RunId {
@@ -121,8 +134,8 @@ impl Job {
         let Resumption { run, call, checkpointing, descriptors } = resumption;
         self.run.store(run.0, Ordering::Relaxed);
         *locked(&self.checkpointing) = checkpointing.map(placement);
-        if let Work::Function(function) = call.work {
-            *locked(&self.function) = Some((function, descriptors.function));
+        if let Work::Function { payload, module: _ } = call.work {
+            *locked(&self.function) = Some((payload, descriptors.function));
         }
         self.result.get().go_on(descriptors.result);
     }
@@ -142,16 +155,17 @@ impl Job {
 impl Job {
     /// A job whose result nobody reads, with all standard streams.
     #[staticmethod]
-    #[pyo3(signature = (argv, sys_path, environment, lengths, inline))]
+    #[pyo3(signature = (argv, sys_path, environment, module, lengths, inline))]
     fn rehearsal(
         py: Python<'_>,
         argv: Vec<OsString>,
         sys_path: Vec<OsString>,
         environment: &Bound<'_, PyDict>,
+        module: String,
         lengths: Vec<u64>,
         inline: Option<Vec<u8>>,
     ) -> PyResult<Self> {
-        let (function, _) = payload::from_python((lengths, inline, None))?;
+        let (payload, _) = payload::from_python((lengths, inline, None))?;
         let context = ProcessContext {
             argv,
             sys_path,
@@ -160,7 +174,7 @@ impl Job {
             ..ProcessContext::default()
         };
         let (result, _) = socket_pair()?;
-        let work = Work::Function(function);
+        let work = Work::Function { payload, module: Some(module) };
         Self::new(
             py,
             RunId(0),
@@ -260,7 +274,7 @@ impl Job {
         locked(&self.checkpointing).clone()
     }
 
-    /// Leaves a checkpoint before a module and its file. Returns whether this is a run that goes on from it.
+    /// Leaves a checkpoint before a module and its file, or before a call of one of its functions, and no file. Returns whether this is a run that goes on from it.
     ///
     /// `so_far` are `number`, `micros` and `modules` of `Checkpoint` in the protocol; `describe` is called in the checkpoint,
     /// for what the program has consumed.
@@ -281,6 +295,8 @@ impl Job {
             || loaded().ok().map(|loaded| Checkpoint { number, module, file, micros, modules, loaded });
         let let_go = || {
             self.result.get().let_go();
+            // What is called from there has other arguments, and these may be large.
+            *locked(&self.function) = None;
             sys::leave_standard_streams();
         };
         match hr_forkserver::pause(Forks, notes, self.run(), let_go, describe)? {

@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from harness.histories import Project, Reader, cold
+from harness.caller import Caller
+from harness.histories import Project, Reader, cold, cold_call
 from harness.loop import Loop
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ def test_a_program_that_goes_on_has_executed_what_a_cold_start_executes(user: Us
     assert loop.interrupt() in {130, -2, 1, 0}, history
 
 
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + HISTORIES))
+def test_a_call_that_goes_on_has_executed_what_a_cold_one_executes(user: User, seed: int) -> None:
+    project = Project(user.place.project, seed)
+    caller = Caller(user, "app.entry")
+    history = [f"seed {seed}"]
+    for _ in range(EDITS):
+        for _ in range(2):
+            got = [line for line in caller.call("state") if not line.startswith("RAISED ")]
+            check(got, cold_call(user), history)
+        history.append(project.edit())
+    caller.end()
+
+
 def check(got: list[str], expected: list[str], history: list[str]) -> None:
     """Both have come to the same state, or the same end; of what was printed on the way, nothing came twice."""
     told = "\n".join(history)
@@ -49,4 +63,6 @@ def check(got: list[str], expected: list[str], history: list[str]) -> None:
 
 
 def states(lines: list[str]) -> object:
-    return json.loads(lines[-1].removeprefix("STATE ")) if lines and lines[-1].startswith("STATE ") else None
+    last = lines[-1] if lines else ""
+    word, _, state = last.partition(" ")
+    return json.loads(state) if word in {"STATE", "RETURNED"} else None

@@ -435,6 +435,7 @@ impl<'a> Session<'a> {
                 program: command.program.clone(),
                 reloaded: self.options.reload,
                 early: self.early,
+                entry: self.options.entry.clone(),
                 changed: self.sent.iter().map(OsString::from).collect(),
             },
         };

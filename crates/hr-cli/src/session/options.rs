@@ -21,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) reload: bool,
     /// Whether runs leave checkpoints for those after them.
     pub(crate) checkpoints: bool,
+    /// The module of an application that is imported before an event loop does it.
+    pub(crate) entry: Option<String>,
     /// How long the program may take to end after SIGTERM.
     pub(crate) grace: Duration,
     pub(crate) verbosity: Verbosity,

@@ -10,7 +10,6 @@ use hr_forkserver::protocol::{
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
-use super::snapshots::Kind;
 use super::{GRACE, LOOK_DELAY, REFILL_DELAY, Stopping, Supervisor};
 
 /// A stream on which one request is answered.
@@ -157,7 +156,7 @@ impl Supervisor {
         }
         for pending in std::mem::take(&mut self.pending) {
             let scanned = self.refresh.has_scanned(pending.scan);
-            let kind = Kind::of(&pending.call, &pending.descriptors);
+            let kind = self.refresh.kind(&pending.call, &pending.descriptors);
             let start =
                 scanned.then(|| self.refresh.start(&mut self.tree, &pending.call, kind.as_ref())).flatten();
             let Some(start) = start else {
@@ -296,7 +295,7 @@ impl Supervisor {
     }
 
     fn run_ended(&mut self, run: RunId, status: ExitStatus) {
-        self.refresh.run_ended(run);
+        self.refresh.run_ended(&mut self.tree, run);
         self.refill_at = Some(Instant::now());
         if let Some(answer) = self.running.remove(&run) {
             self.answers.send(answer, &Reply::Ended(status));

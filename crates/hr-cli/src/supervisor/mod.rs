@@ -21,6 +21,7 @@ mod scan;
 mod snapshots;
 mod stamp;
 mod unchanged;
+pub(crate) mod visitors;
 pub(crate) mod voice;
 mod watch;
 mod writes;
@@ -40,6 +41,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use self::clients::{Answers, PendingRun};
 use self::refresh::Refresh;
+use self::visitors::Visitors;
 use self::voice::Reporter;
 
 /// How long runs may take to end after SIGTERM when the client closes.
@@ -86,6 +88,7 @@ enum Token {
     Signals,
     Scan,
     Answer,
+    Visitors,
     Tree(Source),
 }
 
@@ -116,6 +119,7 @@ pub(crate) struct Supervisor {
     /// When new snapshots are to be looked at.
     look_at: Option<Instant>,
     reporter: Reporter,
+    visitors: Visitors,
     /// Until when runs have time to end, once the supervisor is ending.
     closing: Option<Instant>,
     closers: Vec<Channel<Reply, Request>>,
@@ -147,6 +151,7 @@ impl Supervisor {
             refill_at: None,
             look_at: None,
             reporter: Reporter::start()?,
+            visitors: Visitors::let_in(),
             closing: None,
             closers: Vec::new(),
         })
@@ -191,6 +196,10 @@ impl Supervisor {
         if let Some(wake) = self.refresh.wake() {
             tokens.push(Token::Scan);
             sources.push(PollFd::new(wake, input));
+        }
+        if let Some(visitors) = self.visitors.as_fd() {
+            tokens.push(Token::Visitors);
+            sources.push(PollFd::new(visitors, input));
         }
         for answer in self.answers.unsent() {
             tokens.push(Token::Answer);
@@ -247,6 +256,14 @@ impl Supervisor {
             Token::Scan => self.refresh.scanned().map(Box::new).map(Event::Scanned).into_iter().collect(),
             Token::Answer => {
                 self.answers.flush();
+                Vec::new()
+            }
+            Token::Visitors => {
+                while let Some(visitor) = self.visitors.next() {
+                    let client = visitors::process_behind(&self.owner).unwrap_or_default();
+                    let report = self.refresh.report(&self.tree, client);
+                    self.answers.send(visitor.into(), &Reply::Tree(report));
+                }
                 Vec::new()
             }
             Token::Tree(source) => {

@@ -1,6 +1,7 @@
 //! The supervisor's end: every paused process and every run below it.
 
 mod event;
+mod inventory;
 mod runs;
 mod snapshots;
 

@@ -128,7 +128,7 @@ impl Interpreter for Instructions {
     fn warm_up(&mut self) {}
 
     fn run(&mut self, run: RunId, call: Call, descriptors: RunDescriptors, _: Option<Checkpointing>) -> i32 {
-        let Work::Function(Payload::Inline { bytes, .. }) = call.work else { return 1 };
+        let Work::Function { payload: Payload::Inline { bytes, .. }, .. } = call.work else { return 1 };
         let instruction = String::from_utf8(bytes).unwrap();
         let Some(then) = instruction.strip_prefix("pause") else { return self.instruct(&instruction) };
         leave_checkpoint(run, descriptors);

@@ -111,7 +111,8 @@ impl Supervisor {
         let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
         let directory = OwnedFd::from(std::fs::File::open("/").unwrap());
         let context = ProcessContext { stdio: [true; 3], umask: 0o022, ..ProcessContext::default() };
-        let work = Work::Function(Payload::Inline { bytes: instruction.into(), lengths: vec![] });
+        let payload = Payload::Inline { bytes: instruction.into(), lengths: vec![] };
+        let work = Work::Function { payload, module: None };
         let descriptors = vec![directory, result, null(), written.into(), null()];
         (self.tree.run(template, Call { context, work }, descriptors, None), output)
     }

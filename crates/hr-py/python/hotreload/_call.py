@@ -133,13 +133,19 @@ def _reduce_stream(stream: io.TextIOWrapper) -> tuple[Any, ...]:
     raise TypeError(f"cannot pickle {type(stream).__name__!r} object")
 
 
-def pack_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Payload:
-    """Pickle a call; what cannot be pickled raises :class:`UnpicklableError` with the argument and its type."""
+def pack_call(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Payload, str | None]:
+    """Pickle a call; what cannot be pickled raises :class:`UnpicklableError` with the argument and its type.
+
+    Returns the module, too, that the function is to be imported from, if it travels by reference.
+    """
     reference = refer(function)
+    module = None if reference is None else reference.module
     try:
         if reference is not None and is_plain(args) and is_plain(kwargs.values()):
-            return pack_plain((reference, args, kwargs))
-        return pack((reference or function, args, kwargs), pickler())
+            return pack_plain((reference, args, kwargs)), module
+        return pack((reference or function, args, kwargs), pickler()), module
     except Exception as error:
         values = [("the function", function)]
         values += [(f"argument {index}", value) for index, value in enumerate(args, 1)]

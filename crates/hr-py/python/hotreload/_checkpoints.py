@@ -88,7 +88,8 @@ class Checkpoints:
         self._register_at_fork = os.register_at_fork
         os.register_at_fork = self._registered  # type: ignore[assignment]
         main = getattr(sys.modules["__main__"], "__file__", None)
-        if isinstance(main, str):
+        # The run of a function only names the script of its caller.
+        if self._job.program is not None and isinstance(main, str):
             self._reads.note_module(os.path.abspath(main))
         self._listen(sorted({*self.EVENTS, *self._others[0]}), self.hear)
 
@@ -130,6 +131,19 @@ class Checkpoints:
     def _give_up(self, error: Exception) -> None:
         """The program has done something that was not thought of here, and must not be told."""
         self.end(f"{type(error).__name__} in hotreload: {error}")
+
+    def before_call(self, module: str) -> None:
+        """All of ``module`` is executed, and one of its functions is called next: what comes then is this run's."""
+        if not self._over and self._is_worth_keeping():
+            self._busy = True
+            try:
+                if not self._surroundings.obstacle():
+                    self._pause(module, "")
+            except Exception as error:
+                self._give_up(error)
+            finally:
+                self._busy = False
+        self.end()
 
     def _tell(self, obstacle: tuple[str, str] | None = None) -> None:
         """As far as can be seen, imports are over."""
@@ -211,11 +225,17 @@ class Checkpoints:
     def _is_worth_it(self, file: str) -> bool:
         now = time.perf_counter()
         # The longer it has taken to come here, the less does it matter to go back a little further.
-        distance = max(
-            self._cost * COPYING * 100 / max(self._overhead, 1),
-            (now - self._began) / (2 * max(self._most, 1)),
-        )
+        distance = max(self._allowance(), (now - self._began) / (2 * max(self._most, 1)))
         return now - self._last > distance or file in self._edited
+
+    def _is_worth_keeping(self) -> bool:
+        """Whether the last checkpoint, which all calls go on from that come after no edit, is worth what it costs."""
+        now, allowance = time.perf_counter(), self._allowance()
+        return now - self._began > allowance and now - self._last > min(self._cost * COPYING, allowance)
+
+    def _allowance(self) -> float:
+        """After how many seconds of imports one more checkpoint costs no more than it may."""
+        return self._cost * COPYING * 100 / max(self._overhead, 1)
 
     def _pause(self, module: str, file: str) -> None:
         for stream in (sys.stdout, sys.stderr):

@@ -20,6 +20,7 @@ from hotreload._events import BuildEvent
 from hotreload._payload import Payload, unpack
 
 MOST_SPARES = 64
+MOST_CHECKPOINTS = 1000
 """More would cost memory and serve nobody."""
 
 
@@ -176,7 +177,7 @@ class IsolatedEnvironment:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"the name of a run is a string, not {type(name).__name__}")
         supervisor = self._open()
-        payload = pack_call(func, args, kwargs)
+        payload, module = pack_call(func, args, kwargs)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # a program may put anything there
                 stream.flush()  # what was printed before stays before
@@ -185,6 +186,7 @@ class IsolatedEnvironment:
             _supervisor.absolute_sys_path(),
             variables(),
             *_main_module(),
+            module,
             payload.lengths,
             payload.inline,
             payload.descriptor,
@@ -273,6 +275,7 @@ def isolate_imports(
     preload: Iterable[str] | None = None,
     import_limit: float | None = None,
     spares: int | None = None,
+    checkpoints: int | None = None,
     on_event: Callable[[BuildEvent], object] | None = None,
 ) -> IsolatedEnvironment:
     """An environment for ``package``, to be used in a ``with`` block.
@@ -283,9 +286,11 @@ def isolate_imports(
     always are, whether the project imports them or not, and although they start threads or processes, listen, or change
     the working directory or signal handlers when they are imported. ``import_limit`` is how many seconds the import of
     one module may take before the module is left out, 120 if nobody says otherwise. ``spares`` is how many processes
-    are forked ahead of time and wait for the next :meth:`~IsolatedEnvironment.exec`, 1 if nobody says otherwise. What
-    ``[tool.hotreload]`` in the project's ``pyproject.toml`` says of these counts where nothing is said here; its
-    ``preload`` and ``exclude`` are added to those given here.
+    are forked ahead of time and wait for the next :meth:`~IsolatedEnvironment.exec`, 1 if nobody says otherwise.
+    ``checkpoints`` is how many paused copies of itself a run may leave behind while it imports the module of its
+    function, if that takes long, so that the next run that calls one of this module goes on from the last that no edit
+    has touched; 12 if nobody says otherwise, none with 0. What ``[tool.hotreload]`` in the project's ``pyproject.toml``
+    says of these counts where nothing is said here; its ``preload`` and ``exclude`` are added to those given here.
 
     Entering the block scans the project and builds the template; leaving it ends every process. While a template is
     built in here or in :meth:`~IsolatedEnvironment.update_environment`, ``on_event`` is called with what happens.
@@ -295,7 +300,7 @@ def isolate_imports(
     is_path = not isinstance(package, str) or os.sep in target or target in (os.curdir, os.pardir)
     if not is_path and not all(part.isidentifier() for part in target.split(".")):
         raise ValueError(f"{target!r} is neither the name of a module nor a path")
-    _check_numbers(spares, import_limit)
+    _check_numbers(spares, checkpoints, import_limit)
     if on_event is not None and not callable(on_event):
         raise TypeError(f"on_event must be something to call, not {type(on_event).__name__}")
     ignored, preloaded = _names("ignored_modules", ignored_modules), _names("preload", preload)
@@ -303,16 +308,18 @@ def isolate_imports(
         if any(f"{name}.".startswith(f"{other}.") for other in ignored):
             raise ValueError(f"{name!r} is both in preload and in ignored_modules")
     limit = None if import_limit is None else float(import_limit)
-    wishes = _supervisor.Wishes(ignored, preloaded, limit, spares, on_event)
+    wishes = _supervisor.Wishes(ignored, preloaded, limit, spares, checkpoints, on_event)
     return IsolatedEnvironment(os.path.abspath(target) if is_path else target, is_path, wishes)
 
 
-def _check_numbers(spares: object, import_limit: object) -> None:
-    if spares is not None:
-        if isinstance(spares, bool) or not isinstance(spares, int):
-            raise TypeError(f"spares must be a number, not {type(spares).__name__}")
-        if not 0 <= spares <= MOST_SPARES:
-            raise ValueError(f"spares must be from 0 to {MOST_SPARES}, not {spares}")
+def _check_numbers(spares: object, checkpoints: object, import_limit: object) -> None:
+    for name, value, most in (("spares", spares, MOST_SPARES), ("checkpoints", checkpoints, MOST_CHECKPOINTS)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+        if not 0 <= value <= most:
+            raise ValueError(f"{name} must be from 0 to {most}, not {value}")
     if import_limit is not None:
         if isinstance(import_limit, bool) or not isinstance(import_limit, int | float):
             raise TypeError(f"import_limit must be a number of seconds, not {type(import_limit).__name__}")

@@ -49,11 +49,15 @@ class Job:
     stdio: tuple[bool, bool, bool]
     main_name: str | None
     main_file: str | None
+    module: str | None
+    """The module that the function is imported from, if there is one."""
     program: tuple[str, str, str | None] | None
     """The program: ``script`` and its path, ``module`` and its name, or ``function``, its module, and its name."""
     reloaded: bool
     early: bool
     """Whether what a server imports in its event loop is imported before."""
+    entry: str | None
+    """What is imported right before the first event loop is made, as well."""
     checkpointing: tuple[int, int, list[str]] | None
     """How many checkpoints are worth keeping, how much time they may cost in percent, and files that were edited
     lately; nothing if none are to be left."""
@@ -64,6 +68,7 @@ class Job:
         argv: list[str],
         sys_path: list[str],
         environment: dict[bytes, bytes],
+        module: str,
         lengths: list[int],
         inline: bytes | None,
     ) -> Job:
@@ -146,6 +151,7 @@ class Supervisor:
         environment: dict[bytes, bytes],
         package_directory: str,
         spares: int | None,
+        checkpoints: int | None,
         on_event: Callable[[BuildEvent], object] | None,
     ) -> State: ...
     def exec(
@@ -155,6 +161,7 @@ class Supervisor:
         environment: dict[bytes, bytes],
         main_name: str | None,
         main_file: str | None,
+        module: str | None,
         lengths: list[int],
         inline: bytes | None,
         descriptor: int | None,

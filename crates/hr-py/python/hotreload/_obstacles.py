@@ -45,7 +45,7 @@ class Surroundings:
     """What a program has of the world outside its memory, beyond what it began with."""
 
     def __init__(self) -> None:
-        self._descriptors = _descriptors()
+        self._descriptors = self._before_pause = _descriptors()
         self._threads = len(os.listdir("/proc/self/task"))
         self._shared = _shared_memory()
         self._read = _read_so_far()
@@ -72,15 +72,17 @@ class Surroundings:
     def positions(self) -> list[Position]:
         """The files that are open for reading, and how far each has been read."""
         found = []
-        for descriptor in _descriptors() - self._descriptors:
+        self._before_pause = _descriptors()
+        for descriptor in self._before_pause - self._descriptors:
             with contextlib.suppress(OSError):
                 offset = os.lseek(descriptor, 0, os.SEEK_CUR)
                 found.append(Position(descriptor, offset, os.get_inheritable(descriptor)))
         return found
 
-    @staticmethod
-    def reopen(positions: list[Position]) -> None:
+    def reopen(self, positions: list[Position]) -> None:
         """Give this process files of its own, each read as far as it was. Until now it shares how far with others."""
+        # What was opened since the pause is none of the program's.
+        self._descriptors |= _descriptors() - self._before_pause
         for descriptor, offset, inherited in positions:
             with contextlib.suppress(OSError):
                 own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
@@ -121,14 +123,15 @@ def _obstacle_of(descriptor: int) -> str | None:
 
 
 def _flags(descriptor: int) -> int:
-    with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as information:
-        lines = dict(line.split(":", 1) for line in information if ":" in line)
-    return int(lines["flags"], 8)
+    # In bytes: a codec would be one more module that the program has loaded.
+    with open(f"/proc/self/fdinfo/{descriptor}", "rb") as information:
+        lines = dict(line.split(b":", 1) for line in information if b":" in line)
+    return int(lines[b"flags"], 8)
 
 
 def _has_children() -> bool:
     try:
-        with open("/proc/thread-self/children", encoding="ascii") as children:
+        with open("/proc/thread-self/children", "rb") as children:
             return bool(children.read().strip())
     except OSError:
         return False  # a kernel that does not tell; processes are also heard of when they are started

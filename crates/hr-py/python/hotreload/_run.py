@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import importlib
 import io
 import os
 import pickle
@@ -13,7 +14,7 @@ import time
 import traceback
 from importlib.machinery import ModuleSpec
 from types import ModuleType, TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hotreload import _native
 from hotreload._call import FunctionReference, pickler, type_name, without_unpicklable_parts
@@ -21,14 +22,21 @@ from hotreload._effects import ImportEffects, variables
 from hotreload._learning import Learning
 from hotreload._payload import Payload, is_plain, pack, pack_plain, unpack
 
+if TYPE_CHECKING:
+    from hotreload._checkpoints import Checkpoints
+
 _OUR_CODE = os.path.dirname(__file__) + os.sep
 
 
-def carry_out(job: _native.Job, effects: ImportEffects, learning: Learning) -> int:
+def carry_out(
+    job: _native.Job, effects: ImportEffects, learning: Learning, checkpoints: Checkpoints | None = None
+) -> int:
     """Call the function of ``job`` and return the exit code of the process."""
     become(job, effects)
+    if checkpoints is not None:
+        checkpoints.begin()
     try:
-        return call(job, learning)
+        return call(job, learning, checkpoints)
     except BaseException:  # such as MemoryError, or an interrupt while a result was on its way
         report_uncaught()
         return 1
@@ -108,7 +116,7 @@ def rehearse(effects: ImportEffects, learning: Learning) -> None:
     environment, path = effects.given()
     function = FunctionReference("hotreload._rehearsed", "nothing")
     payload = pack((function, (), {}), pickler())
-    job = _native.Job.rehearsal(sys.argv, path, environment, payload.lengths, payload.inline)
+    job = _native.Job.rehearsal(sys.argv, path, environment, function.module, payload.lengths, payload.inline)
     sys.path_importer_cache.pop(os.path.dirname(__file__), None)  # a user's directory has not been searched, either
     become(job, effects)
     call(job, learning)
@@ -116,10 +124,15 @@ def rehearse(effects: ImportEffects, learning: Learning) -> None:
     vars(sys.modules["hotreload"]).pop("_rehearsed", None)
 
 
-def call(job: _native.Job, learning: Learning) -> int:
+def call(job: _native.Job, learning: Learning, checkpoints: Checkpoints | None = None) -> int:
     """Call the function and send what came of it. Returns an exit code."""
     by_value = pickler()
     try:
+        # Its module comes first, whatever the arguments make pickle import.
+        if job.module is not None:
+            importlib.import_module(job.module)
+            if checkpoints is not None:
+                checkpoints.before_call(job.module)
         function, args, kwargs = unpack(Payload(*job.take_function()))
         if isinstance(function, FunctionReference):
             function = function.resolve()

@@ -6,6 +6,9 @@ help. Nothing else about them is changed.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +16,14 @@ from hotreload import _native
 from hotreload._reloaders import replace_when_loaded
 
 IN_WORKERS = "gunicorn imports the application in its workers; with --preload it would do so before"
+IN_SPAWNED = "hypercorn imports the application in workers that begin from nothing; with --workers 0 it has none"
+IN_FORKED = "granian imports the application in its workers, and has no option to do so before"
 
 
-def look_after(import_early: Callable[[str], None], give_up: Callable[[str], None]) -> None:
+def look_after(import_early: Callable[[str], None], give_up: Callable[[str], None], entry: str | None = None) -> None:
     """Let ``import_early`` have the name of each application's module right before its server runs.
 
-    ``give_up`` is told why nothing can be done.
+    ``give_up`` is told why nothing can be done. ``entry`` is what a server imports that is not known here.
     """
 
     def uvicorn(module: Any) -> None:
@@ -36,4 +41,48 @@ def look_after(import_early: Callable[[str], None], give_up: Callable[[str], Non
 
         module.Arbiter.start = _native.Before(vars(module.Arbiter)["start"], about_to_start)
 
-    replace_when_loaded({"gunicorn.arbiter": gunicorn, "uvicorn.server": uvicorn})
+    def hypercorn(module: Any) -> None:
+        def about_to_listen(config: Any) -> None:
+            path = config.application_path.removeprefix("asgi:").removeprefix("wsgi:")
+            if config.workers:
+                give_up(IN_SPAWNED)
+            elif path:
+                # It looks for the module, or the file, from here, and adds that to the path when it does.
+                place, name = os.path.split(os.path.realpath(path.partition(":")[0]))
+                sys.path.insert(0, place)
+                try:
+                    import_early(name.removesuffix(".py"))
+                finally:
+                    with contextlib.suppress(ValueError):
+                        sys.path.remove(place)
+
+        module.Config.create_sockets = _native.Before(vars(module.Config)["create_sockets"], about_to_listen)
+
+    def granian(module: Any) -> None:
+        def about_to_serve(*_: object, **__: object) -> None:
+            give_up(IN_FORKED)
+
+        module.AbstractServer.serve = _native.Before(vars(module.AbstractServer)["serve"], about_to_serve)
+
+    def loops_of(kind: str) -> Callable[[Any], None]:
+        """Before the first is made: it opens sockets of its own."""
+
+        def about_to_be_made(*_: object, **__: object) -> None:
+            if entry is not None:
+                import_early(entry)
+
+        def replace(module: Any) -> None:
+            loop = getattr(module, kind)
+            loop.__init__ = _native.Before(loop.__init__, about_to_be_made)
+
+        return replace
+
+    known: dict[str, Callable[[Any], None]] = {
+        "granian.server.common": granian,
+        "gunicorn.arbiter": gunicorn,
+        "hypercorn.config": hypercorn,
+        "uvicorn.server": uvicorn,
+    }
+    if entry is not None:
+        known |= {"asyncio.base_events": loops_of("BaseEventLoop"), "uvloop": loops_of("Loop")}
+    replace_when_loaded(known)

@@ -50,6 +50,7 @@ class Wishes:
     preload: tuple[str, ...] = ()
     import_limit: float | None = None
     spares: int | None = None
+    checkpoints: int | None = None
     on_event: Callable[[BuildEvent], object] | None = None
 
 
@@ -72,6 +73,7 @@ def open_project(supervisor: _native.Supervisor, target: str, is_path: bool, wis
         variables(),
         os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
         wishes.spares,
+        wishes.checkpoints,
         wishes.on_event,
     )
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from hotreload import _bytecode, _native, _program, _run
 from hotreload._call import pickler
-from hotreload._checkpoints import Checkpoints
+from hotreload._checkpoints import Checkpoints, Listener
 from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
 from hotreload._learning import Learning
 from hotreload._outside import Outside
@@ -309,21 +309,23 @@ class Template:
         self._withdraw()
         learning = Learning(self._guard.first_party.holds)
         if job.program is None:
-            return _run.carry_out(job, self._effects, learning)
+            checkpoints = self._checkpoints_of(job, (), _nobody) if job.checkpointing else None
+            return _run.carry_out(job, self._effects, learning, checkpoints)
         _run.become(job, self._effects)
         self._running = _program.Running(job, learning, self._outside)
-        listen = self._files.hand_over
         if job.checkpointing:
-            others = (_program.IMPORTS_ARE_OVER, self._running.hear)
-            self._checkpoints = Checkpoints(job, self._guard.first_party.holds, listen, others)
+            self._checkpoints = self._checkpoints_of(job, _program.IMPORTS_ARE_OVER, self._running.hear)
         else:
-            listen(_program.IMPORTS_ARE_OVER, self._running.hear)
+            self._files.hand_over(_program.IMPORTS_ARE_OVER, self._running.hear)
         beginning = self._running.begin(*job.program)
         if self._checkpoints is not None:
             self._checkpoints.begin()
             if job.early:
-                look_after(self._checkpoints.import_early, self._checkpoints.end)
+                look_after(self._checkpoints.import_early, self._checkpoints.end, job.entry)
         return beginning
+
+    def _checkpoints_of(self, job: _native.Job, events: Sequence[str], hear: Listener) -> Checkpoints:
+        return Checkpoints(job, self._guard.first_party.holds, self._files.hand_over, (events, hear))
 
     def executed(self) -> None:
         """Nothing of a program is on the stack any more."""
@@ -340,6 +342,10 @@ class Template:
         """Let first-party modules in: this process imports for a template no more."""
         if self._guard in sys.meta_path:
             sys.meta_path.remove(self._guard)
+
+
+def _nobody(_event: str, _args: tuple[Any, ...]) -> None:
+    """Hears nothing."""
 
 
 def _files_of(module: ModuleType | None) -> Iterator[str]:

@@ -52,6 +52,29 @@ while True:
 """
 
 
+ENTRY = """\
+import json, os, sys
+{imports}
+def state():
+    from app import log
+    return {{
+        "executed": log.EXECUTED,
+        "registry": log.REGISTRY,
+        "values": {{name: getattr(module, "VALUE", None) for name, module in sorted(sys.modules.items())
+                   if name.startswith("app.") and name != "app.log"}},
+        "order": [name for name in sys.modules if name == "app" or name.startswith("app.")],
+        "environment": {{name: value for name, value in sorted(os.environ.items()) if name.startswith("HISTORY_")}},
+        "directory": os.path.basename(os.getcwd()),
+    }}
+"""
+"""The same for a function that is called."""
+
+COLD_CALL = """import json
+from app.entry import state
+print("RETURNED", json.dumps(state()))
+"""
+
+
 class Project:
     """A program that is edited at random. The same seed gives the same program and the same edits."""
 
@@ -160,11 +183,11 @@ class Project:
 
     def write(self) -> None:
         """Bring the files up to date."""
+        imports = "".join(f"import app.{name}\n" for name in self._main if name in self.names)
         files = {
             "pyproject.toml": SETTINGS,
-            "main.py": MAIN.format(
-                imports="".join(f"import app.{name}\n" for name in self._main if name in self.names)
-            ),
+            "main.py": MAIN.format(imports=imports),
+            "app/entry.py": ENTRY.format(imports=imports),
             "app/__init__.py": "",
             "app/log.py": LOG,
             "app/sub/__init__.py": "",
@@ -235,6 +258,21 @@ def cold(user: User) -> list[str]:
     child.wait()
     child.stdout.close()
     return lines
+
+
+def cold_call(user: User) -> list[str]:
+    """What comes of a call in a new interpreter: what is printed on the way, and what it returns, if it does."""
+    child = subprocess.run(
+        [user.environment.python, "-c", COLD_CALL],
+        cwd=user.place.project,
+        env=user.variables() | {"PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
+    return child.stdout.splitlines(keepends=True)
 
 
 class Reader:

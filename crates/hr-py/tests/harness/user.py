@@ -111,7 +111,8 @@ class User:
 
     def run_hr(self, command: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command of `hr` in the project, for the environment's interpreter unless the arguments name another."""
-        interpreter = () if "--python" in arguments else ("--python", str(self.environment.python))
+        has_none = command == "status" or "--python" in arguments
+        interpreter = () if has_none else ("--python", str(self.environment.python))
         child = subprocess.Popen(
             [self.environment.folder / "bin" / "hr", command, *interpreter, *arguments],
             cwd=self.place.project,

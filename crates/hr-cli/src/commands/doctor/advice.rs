@@ -134,7 +134,7 @@ fn rarely_needed(build: &Build, costs: &[Cost], findings: &Findings<'_>) -> Vec<
             what: format!(
                 "{package} takes {} of the imports and {}, and only {} imports it{}",
                 share(micros, build.import_micros),
-                super::text::bytes(memory),
+                crate::commands::quantities::bytes(memory),
                 first.file.display(),
                 if lazily { ", inside a function" } else { "" }
             ),

@@ -56,6 +56,7 @@ fn options(arguments: &Run) -> anyhow::Result<Options> {
         reload: !arguments.no_reload,
         // What runs once leaves nothing to go on from.
         checkpoints: !arguments.no_checkpoints && !arguments.no_reload,
+        entry: project.settings.entry,
         grace: arguments.grace.or(project.settings.grace).unwrap_or(GRACE),
         verbosity: verbosity(arguments),
         format: match arguments.log_format {

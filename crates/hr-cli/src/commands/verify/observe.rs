@@ -114,7 +114,8 @@ fn run(client: &mut Client, context: &ProcessContext, entry: &Entry) -> anyhow::
     let arguments = [entry.kind(), entry.name(), &report.path()];
     let bytes = pickle::call("hotreload._observe", "main", &arguments);
     let lengths = vec![bytes.len() as u64];
-    let call = Call { context: context.clone(), work: Work::Function(Payload::Inline { bytes, lengths }) };
+    let work = Work::Function { payload: Payload::Inline { bytes, lengths }, module: None };
+    let call = Call { context: context.clone(), work };
     let (end, outcome) = client.exec(call, null_streams()?)?.wait()?;
     if let Some(Outcome::Raised { traceback, .. }) = outcome {
         anyhow::bail!("the run could not be observed:\n{traceback}");

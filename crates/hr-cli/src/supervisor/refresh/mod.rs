@@ -6,12 +6,12 @@ mod building;
 mod renewal;
 
 use std::collections::VecDeque;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use hr_forkserver::SnapshotTree;
 use hr_forkserver::protocol::{
     self, BuildEvent, Call, Checkpoint, Failure, ImportProfile, ImportsOver, Open, ProcessContext, Reply,
-    RunId, SnapshotId, TemplateState, Watched,
+    RunId, SnapshotId, TemplateState, TreeReport, Watched,
 };
 use nix::sys::signal::SigSet;
 
@@ -105,6 +105,13 @@ impl Refresh {
         scan <= self.scans_ended
     }
 
+    /// What `call`, which comes with `descriptors`, is to be like for its run to go on from the past of another. None if none
+    /// is to.
+    pub(crate) fn kind(&self, call: &Call, descriptors: &[OwnedFd]) -> Option<Kind> {
+        let most = self.project.as_ref().map_or(0, |project| project.checkpointing().most);
+        if most > 0 { Kind::of(call, descriptors) } else { None }
+    }
+
     /// Where a run that carries out `call`, and is of that `kind`, may start at this moment, if there is such a place.
     pub(crate) fn start(
         &mut self,
@@ -114,7 +121,7 @@ impl Refresh {
     ) -> Option<Start> {
         let changed = match &call.work {
             protocol::Work::Program { changed, .. } => changed.as_slice(),
-            protocol::Work::Function(_) => &[],
+            protocol::Work::Function { .. } => &[],
         };
         if kind.is_some() {
             self.note_edits();
@@ -166,6 +173,22 @@ impl Refresh {
         let template = self.template(tree)?;
         let described = project.describe(self.snapshots.holding(template));
         Some(TemplateState { template: tree.pid(template).unwrap_or_default(), ..described })
+    }
+
+    /// Every process below, and what it is for. `client` is for whom.
+    pub(crate) fn report(&self, tree: &SnapshotTree, client: i32) -> TreeReport {
+        let (mut snapshots, runs) = tree.inventory();
+        for snapshot in &mut snapshots {
+            snapshot.role = self.snapshots.role(snapshot.snapshot);
+        }
+        let project = self.project.as_ref();
+        TreeReport {
+            project: project.map(|project| project.scans.root().as_os_str().to_owned()),
+            python: project.map(|project| project.open.interpreter.executable.clone()).unwrap_or_default(),
+            client,
+            snapshots,
+            runs,
+        }
     }
 
     /// What decides what the template holds.
@@ -223,8 +246,8 @@ impl Refresh {
     }
 
     /// A run is over.
-    pub(crate) fn run_ended(&mut self, run: RunId) {
-        self.snapshots.ends(run);
+    pub(crate) fn run_ended(&mut self, tree: &mut SnapshotTree, run: RunId) {
+        self.snapshots.ends(tree, run);
     }
 
     /// A run has left a checkpoint.

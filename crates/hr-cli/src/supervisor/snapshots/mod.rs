@@ -16,7 +16,7 @@ mod thinning;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use hr_forkserver::protocol::{ImportProfile, ProcessContext, SnapshotId, TargetInterpreter};
+use hr_forkserver::protocol::{ImportProfile, ProcessContext, SnapshotId, SnapshotRole, TargetInterpreter};
 use hr_forkserver::{SnapshotTree, Template};
 
 use self::consumed::Consumed;
@@ -182,6 +182,15 @@ impl Snapshots {
                 node.fit = fit;
             }
         }
+    }
+
+    /// What `snapshot` is for.
+    pub(crate) fn role(&self, snapshot: SnapshotId) -> SnapshotRole {
+        let template = self.nodes.get(&snapshot).map(|node| SnapshotRole::Template {
+            modules: u32::try_from(node.modules.len()).unwrap_or(u32::MAX),
+            saves: node.build,
+        });
+        template.or_else(|| self.pasts.role(snapshot)).unwrap_or(SnapshotRole::Other)
     }
 
     /// What the imports of `snapshot` have cost, if that was measured.

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use hr_forkserver::protocol::{
-    Call, Checkpoint, Checkpointing, ImportsOver, ProcessContext, Program, Resumed, RunId, SnapshotId, Work,
+    Call, Checkpoint, Checkpointing, ImportsOver, ProcessContext, Program, Resumed, RunId, SnapshotId,
+    SnapshotRole, Work,
 };
 use nix::unistd::isatty;
 use rustix::fs::fstat;
@@ -27,13 +27,18 @@ const EDITED_LATELY: usize = 4;
 /// Of how many kinds of runs checkpoints are kept.
 const MAX_KINDS: usize = 3;
 
+/// How many kinds of runs are remembered.
+const KNOWN_KINDS: usize = 32;
+
+/// What checkpoints cost at the least, as the time that imports must take for each percent that they may be lengthened by:
+/// a millisecond, and as much again for memory that is copied later (`_checkpoints.py`).
+const LEAST_COST: Duration = Duration::from_millis(200);
+
 /// Everything that a program can see of its beginning but files. What was begun in another way has another past.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     context: ProcessContext,
-    program: Program,
-    reloaded: bool,
-    early: bool,
+    begins: Begins,
     /// Device and inode of the working directory.
     directory: (u64, u64),
     /// Which standard streams are terminals.
@@ -41,20 +46,50 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// That of a call with its `descriptors`; none for a function.
+    /// That of a call with its `descriptors`; none for a function that is imported from nowhere.
     pub(crate) fn of(call: &Call, descriptors: &[OwnedFd]) -> Option<Self> {
-        let Work::Program { program, reloaded, early, changed: _ } = &call.work else { return None };
+        let begins = match &call.work {
+            Work::Program { program, reloaded, early, entry, changed: _ } => Begins::Program {
+                program: program.clone(),
+                reloaded: *reloaded,
+                early: *early,
+                entry: entry.clone(),
+            },
+            Work::Function { payload: _, module } => Begins::Module(module.clone()?),
+        };
         let directory = fstat(descriptors.first()?).ok()?;
-        let streams = descriptors.iter().skip(2);
+        let streams =
+            descriptors.iter().skip(2).take(call.context.stdio.iter().filter(|open| **open).count());
         Some(Self {
             context: call.context.clone(),
-            program: program.clone(),
-            reloaded: *reloaded,
-            early: *early,
+            begins,
             directory: (directory.st_dev, directory.st_ino),
             terminals: streams.map(|stream| isatty(stream).unwrap_or_default()).collect(),
         })
     }
+}
+
+/// What a run executes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Begins {
+    Program {
+        program: Program,
+        reloaded: bool,
+        early: bool,
+        entry: Option<String>,
+    },
+    /// The module of the function that it calls, whichever that is and with whatever arguments.
+    Module(String),
+}
+
+/// What is known of the runs of a kind.
+#[derive(Debug)]
+struct Known {
+    kind: Rc<Kind>,
+    /// How many modules they have loaded in the end.
+    modules: Option<u32>,
+    /// How long that takes, if no file was edited since then.
+    takes: Option<Duration>,
 }
 
 /// What a run has behind it.
@@ -66,6 +101,8 @@ struct Line {
     stretches: Vec<Rc<Consumed>>,
     /// When this run began, or went on.
     began: SystemTime,
+    /// Whether it may leave another checkpoint.
+    open: bool,
 }
 
 /// A checkpoint.
@@ -91,9 +128,11 @@ pub(crate) struct SortedOut {
 pub(crate) struct Past {
     watch: Watch,
     runs: BTreeMap<RunId, Line>,
+    /// Checkpoints that were heard of before one that they stand on, by their place in the line of their run.
+    early: BTreeMap<(RunId, u32), (SnapshotId, Checkpoint)>,
     waiting: BTreeMap<SnapshotId, Waiting>,
-    /// How many modules each kind of run has loaded in the end; the kind that was run last at the end.
-    kinds: Vec<(Rc<Kind>, Option<u32>)>,
+    /// The kind that was run last is at the end.
+    kinds: Vec<Known>,
     /// Files that were edited lately, the last one at the end.
     edited: VecDeque<OsString>,
 }
@@ -104,15 +143,26 @@ impl Past {
         Self {
             watch,
             runs: BTreeMap::new(),
+            early: BTreeMap::new(),
             waiting: BTreeMap::new(),
             kinds: Vec::new(),
             edited: VecDeque::new(),
         }
     }
 
-    /// Where a run is to leave checkpoints, now that some files were edited.
-    pub(crate) fn checkpointing(&self, checkpointing: &Checkpointing) -> Checkpointing {
-        Checkpointing { edited: self.edited.iter().cloned().collect(), ..checkpointing.clone() }
+    /// Where a run of `kind` is to leave checkpoints, now that some files were edited. Nowhere if that is not worth it: its
+    /// imports take too little time, or another run is at it.
+    pub(crate) fn checkpointing(&self, kind: &Kind, checkpointing: &Checkpointing) -> Option<Checkpointing> {
+        if matches!(kind.begins, Begins::Module(_)) {
+            let least = LEAST_COST / checkpointing.overhead.max(1);
+            let known = self.kinds.iter().find(|known| *known.kind == *kind);
+            let takes = known.and_then(|known| known.takes);
+            let busy = self.runs.values().any(|line| line.open && *line.kind == *kind);
+            if busy || takes.is_some_and(|takes| takes < least) {
+                return None;
+            }
+        }
+        Some(Checkpointing { edited: self.edited.iter().cloned().collect(), ..checkpointing.clone() })
     }
 
     /// Takes note of files that were edited.
@@ -120,6 +170,7 @@ impl Past {
         for file in files {
             self.edited.retain(|known| *known != file);
             self.edited.push_back(file);
+            self.kinds.iter_mut().for_each(|known| known.takes = None);
         }
         let surplus = self.edited.len().saturating_sub(EDITED_LATELY);
         self.edited.drain(..surplus);
@@ -150,6 +201,17 @@ impl Past {
         Duration::from_micros(micros.unwrap_or_default())
     }
 
+    /// What `checkpoint` is for.
+    pub(crate) fn role(&self, checkpoint: SnapshotId) -> Option<SnapshotRole> {
+        let Waiting { file, resumed, .. } = self.waiting.get(&checkpoint)?;
+        Some(SnapshotRole::Checkpoint {
+            module: resumed.module.clone(),
+            call: file.is_empty(),
+            modules: resumed.kept,
+            saves: Duration::from_micros(resumed.micros),
+        })
+    }
+
     /// Tells apart those of `checkpoints` for which all that went into them is what it was. `stands` says so of a template.
     /// What many of them have in common is compared once.
     pub(crate) fn sorted_out(
@@ -177,43 +239,74 @@ impl Past {
         sorted
     }
 
-    /// A run of `kind` begins in `template`, or goes on from `checkpoint`.
+    /// A run of `kind` begins in `template`, or goes on from `checkpoint`. `leaves` tells whether it leaves others.
     pub(crate) fn begins(
         &mut self,
         run: RunId,
         kind: Kind,
         template: SnapshotId,
         checkpoint: Option<SnapshotId>,
+        leaves: bool,
     ) {
-        let known = self.kinds.iter().position(|(known, _)| **known == kind);
-        let (kind, modules) = known.map_or_else(|| (Rc::new(kind), None), |index| self.kinds.remove(index));
-        self.kinds.push((Rc::clone(&kind), modules));
+        let known = self.kinds.iter().position(|known| *known.kind == kind);
+        let known = known.map(|index| self.kinds.remove(index));
+        let known = known.unwrap_or_else(|| Known { kind: Rc::new(kind), modules: None, takes: None });
+        let kind = Rc::clone(&known.kind);
+        self.kinds.push(known);
+        // The oldest have no checkpoints any more.
+        self.kinds.drain(..self.kinds.len().saturating_sub(KNOWN_KINDS));
         let behind = checkpoint.and_then(|checkpoint| self.waiting.get(&checkpoint));
         let stretches = behind.map(|waiting| waiting.line.stretches.clone()).unwrap_or_default();
-        self.runs.insert(run, Line { kind, template, stretches, began: SystemTime::now() });
+        self.runs.insert(run, Line { kind, template, stretches, began: SystemTime::now(), open: leaves });
     }
 
-    /// A run is over.
-    pub(crate) fn ends(&mut self, run: RunId) {
+    /// A run is over. Returns checkpoints of it that are of no use: what they stand on has not been told.
+    pub(crate) fn ends(&mut self, run: RunId) -> Vec<SnapshotId> {
         self.runs.remove(&run);
+        let mut useless = Vec::new();
+        self.early.retain(|(of, _), (id, _)| {
+            if *of == run {
+                useless.push(*id);
+            }
+            *of != run
+        });
+        useless
     }
 
     /// Where a run that goes on from `checkpoint` finds itself.
     pub(crate) fn resumed(&self, checkpoint: SnapshotId) -> Option<Resumed> {
         let waiting = self.waiting.get(&checkpoint)?;
-        let of = self.kinds.iter().find(|(kind, _)| Rc::ptr_eq(kind, &waiting.line.kind));
-        Some(Resumed { of: of.and_then(|(_, modules)| *modules), ..waiting.resumed.clone() })
+        let of = self.known(&waiting.line.kind).and_then(|known| known.modules);
+        Some(Resumed { of, ..waiting.resumed.clone() })
     }
 
-    /// Takes in a checkpoint. Returns whether it is worth keeping: one that stands on something that nobody has told of
-    /// would not know when it is out of date.
+    /// Takes in a checkpoint. Returns whether it may be worth keeping.
+    ///
+    /// One that stands on something that nobody has told of would not know when it is out of date. Each tells for itself, so
+    /// it may only have been quicker than the one before, and waits for that.
     pub(crate) fn add(&mut self, id: SnapshotId, run: RunId, checkpoint: Checkpoint) -> bool {
-        let Some(line) = self.runs.get_mut(&run) else { return false };
-        let Checkpoint { number, module, file, micros, modules, loaded } = checkpoint;
-        if usize::try_from(number) != Ok(line.stretches.len()) {
+        let Some(line) = self.runs.get(&run) else { return false };
+        if !self.kinds.iter().any(|known| Rc::ptr_eq(&known.kind, &line.kind)) {
             return false;
         }
-        let mut loaded = loaded;
+        let mut next = line.stretches.len();
+        if usize::try_from(checkpoint.number).is_ok_and(|number| number < next) {
+            return false;
+        }
+        self.early.insert((run, checkpoint.number), (id, checkpoint));
+        while let Ok(number) = u32::try_from(next)
+            && let Some((id, checkpoint)) = self.early.remove(&(run, number))
+        {
+            self.append(id, run, checkpoint);
+            next += 1;
+        }
+        true
+    }
+
+    /// Takes in the next checkpoint of a run.
+    fn append(&mut self, id: SnapshotId, run: RunId, checkpoint: Checkpoint) {
+        let Some(line) = self.runs.get_mut(&run) else { return };
+        let Checkpoint { number: _, module, file, micros, modules, mut loaded } = checkpoint;
         for stretch in &line.stretches {
             stretch.leave_out_of(&mut loaded);
         }
@@ -221,20 +314,22 @@ impl Past {
         line.stretches.push(Rc::new(Consumed::new(loaded, sys_path, line.began, &self.watch)));
         let resumed = Resumed { module, kept: modules, of: None, micros };
         self.waiting.insert(id, Waiting { line: line.clone(), file, resumed });
-        true
     }
 
     /// A run will leave no more checkpoints.
     pub(crate) fn imports_over(&mut self, over: &ImportsOver) {
-        let Some(line) = self.runs.get(&over.run) else { return };
-        if let Some((_, modules)) = self.kinds.iter_mut().find(|(kind, _)| Rc::ptr_eq(kind, &line.kind)) {
-            *modules = Some(over.modules);
+        let Some(line) = self.runs.get_mut(&over.run) else { return };
+        line.open = false;
+        if let Some(known) = self.kinds.iter_mut().find(|known| Rc::ptr_eq(&known.kind, &line.kind)) {
+            known.modules = Some(over.modules);
+            known.takes = Some(Duration::from_micros(over.micros));
         }
     }
 
     /// A checkpoint is no more.
     pub(crate) fn remove(&mut self, checkpoint: SnapshotId) {
         self.waiting.remove(&checkpoint);
+        self.early.retain(|_, (id, _)| *id != checkpoint);
     }
 
     /// The templates that checkpoints stand on.
@@ -251,7 +346,7 @@ impl Past {
     /// Checkpoints that are too many: `most` of each kind are kept.
     pub(crate) fn surplus(&self, most: u32) -> Vec<SnapshotId> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let kinds = self.kinds.iter().rev().map(|(kind, _)| kind);
+        let kinds = self.kinds.iter().rev().map(|known| &known.kind);
         let mut surplus = Vec::new();
         for (index, kind) in kinds.enumerate() {
             let mut kept = self.kept(kind);
@@ -266,10 +361,14 @@ impl Past {
 
     /// The checkpoint that is missed least, of those whose kind was not run for longest.
     pub(crate) fn least_useful(&self) -> Option<SnapshotId> {
-        self.kinds.iter().find_map(|(kind, _)| {
-            let kept = self.kept(kind);
+        self.kinds.iter().find_map(|known| {
+            let kept = self.kept(&known.kind);
             thinning::least_useful(&kept).map(|index| kept[index].id)
         })
+    }
+
+    fn known(&self, kind: &Rc<Kind>) -> Option<&Known> {
+        self.kinds.iter().find(|known| Rc::ptr_eq(&known.kind, kind))
     }
 
     fn kept(&self, kind: &Rc<Kind>) -> Vec<Kept> {
@@ -305,9 +404,5 @@ impl Past {
     }
 }
 
-/// The memory that process `pid` shares with no other, in bytes; none if that cannot be told.
-pub(crate) fn private_memory(pid: i32) -> Option<u64> {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let kilobytes = |line: &str| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok();
-    Some(rollup.lines().filter(|line| line.starts_with("Private_")).filter_map(kilobytes).sum::<u64>() << 10)
-}
+#[cfg(test)]
+mod tests;

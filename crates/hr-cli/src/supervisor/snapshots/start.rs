@@ -8,8 +8,9 @@ use hr_forkserver::protocol::{
     Checkpoint, Checkpointing, ImportsOver, ProcessContext, Resumed, RunId, SnapshotId,
 };
 
-use super::past::{SortedOut, private_memory};
+use super::past::SortedOut;
 use super::{Kind, Snapshots};
+use crate::private_memory;
 
 /// How many restarts a start from a better template may take to pay off.
 ///
@@ -28,7 +29,7 @@ pub(crate) struct Start {
 
 impl Snapshots {
     /// Where a run with `context` may start at this moment: in the deepest checkpoint of its `kind`, or else in the best
-    /// template. All that went into either is what it was. It is to leave checkpoints as `checkpointing` says.
+    /// template. All that went into either is what it was. If it has a kind, it may leave checkpoints as `checkpointing` says.
     ///
     /// If nobody is known to have read one of the files in `changed`, it may have been read unseen, at any point.
     pub(crate) fn start(
@@ -39,14 +40,13 @@ impl Snapshots {
         changed: &[OsString],
         checkpointing: &Checkpointing,
     ) -> Option<Start> {
-        let wanted = checkpointing.most > 0;
         if let Some(kind) = kind
             && !changed.iter().all(|file| self.pasts.is_consumed(kind, file))
         {
             self.forget_all(tree, kind);
         }
         let template = self.best_for(tree, context);
-        let mut checkpoint = kind.filter(|_| wanted).and_then(|kind| self.deepest(tree, kind));
+        let mut checkpoint = kind.and_then(|kind| self.deepest(tree, kind));
         if let (Some(deepest), Some(template), Some(kind)) = (checkpoint, template, kind)
             && self.pays_off(template, deepest)
         {
@@ -57,7 +57,7 @@ impl Snapshots {
         Some(Start {
             snapshot,
             resumed: checkpoint.and_then(|checkpoint| self.pasts.resumed(checkpoint)),
-            checkpointing: kind.filter(|_| wanted).map(|_| self.pasts.checkpointing(checkpointing)),
+            checkpointing: kind.and_then(|kind| self.pasts.checkpointing(kind, checkpointing)),
         })
     }
 
@@ -91,12 +91,15 @@ impl Snapshots {
     pub(crate) fn begins(&mut self, run: RunId, kind: Kind, start: &Start) {
         let checkpoint = start.resumed.is_some().then_some(start.snapshot);
         let below = checkpoint.and_then(|checkpoint| self.pasts.template_of(checkpoint));
-        self.pasts.begins(run, kind, below.unwrap_or(start.snapshot), checkpoint);
+        let leaves = start.checkpointing.is_some();
+        self.pasts.begins(run, kind, below.unwrap_or(start.snapshot), checkpoint, leaves);
     }
 
     /// A run is over.
-    pub(crate) fn ends(&mut self, run: RunId) {
-        self.pasts.ends(run);
+    pub(crate) fn ends(&mut self, tree: &mut SnapshotTree, run: RunId) {
+        for useless in self.pasts.ends(run) {
+            tree.retire(useless);
+        }
     }
 
     /// Takes in a checkpoint that `run` has left, if it is worth keeping. `most` of each kind are.
@@ -126,7 +129,7 @@ impl Snapshots {
         let mut dropped = 0;
         loop {
             let pids = self.pasts.ids().filter_map(|id| tree.pid(id));
-            let taken: u64 = pids.filter_map(private_memory).sum();
+            let taken: u64 = pids.filter_map(private_memory::of).sum();
             let Some(least) = self.pasts.least_useful().filter(|_| taken > limit) else { return dropped };
             self.forget(tree, least);
             dropped += 1;

@@ -25,6 +25,7 @@ const KEYS: &[&str] = &[
     "env-file",
     "grace",
     "python",
+    "entry",
     "checkpoints",
     "checkpoint-memory",
     "checkpoint-overhead",
@@ -57,6 +58,9 @@ pub struct Settings {
     /// `python`: a version such as `3.12`, or the path of an interpreter or of a virtual environment relative to the
     /// project's root.
     pub python: Option<String>,
+    /// `entry`: the module of the application that a server imports in its event loop; of a value like
+    /// `package.module:application`, the part before the colon.
+    pub entry: Option<String>,
     /// `checkpoints`: how many a run leaves behind; with 0, none.
     pub checkpoints: Option<u32>,
     /// `checkpoint-memory`, in megabytes there and in bytes here: how much private memory all checkpoints together may take.
@@ -99,6 +103,7 @@ impl Default for Settings {
             env_file: Vec::new(),
             grace: None,
             python: None,
+            entry: None,
             checkpoints: None,
             checkpoint_memory: None,
             checkpoint_overhead: None,

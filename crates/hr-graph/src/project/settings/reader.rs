@@ -116,6 +116,14 @@ impl Reader<'_> {
                     self.wrong_type(key, "a version in quotes, or the path of an interpreter", value);
                 }
             },
+            "entry" => {
+                let text = value.get_ref().as_str();
+                let module = text.map(|entry| entry.split_once(':').map_or(entry, |(module, _)| module));
+                match module.filter(|module| module.split('.').all(is_identifier)) {
+                    Some(module) => self.settings.entry = Some(module.to_owned()),
+                    None => self.wrong_type(key, "\"package.module:application\"", value),
+                }
+            }
             "checkpoints" => match integer(value.get_ref()).and_then(|most| u32::try_from(most).ok()) {
                 Some(most) => self.settings.checkpoints = Some(most),
                 None => self.wrong_type(key, "a whole number, at least 0", value),

@@ -53,7 +53,7 @@ fn what_is_not_understood_is_told_with_its_place() {
         (
             "x = 1",
             "tool.hotreload has no key \"x\"; there are preload, exclude, lazy, import-limit, spares, \
-                 source-roots, packages, watch, ignore, env-file, grace, python, checkpoints, checkpoint-memory, checkpoint-overhead",
+                 source-roots, packages, watch, ignore, env-file, grace, python, entry, checkpoints, checkpoint-memory, checkpoint-overhead",
         ),
     ] {
         assert_eq!(one(text), (2, 1, message.to_owned()));
@@ -63,6 +63,7 @@ fn what_is_not_understood_is_told_with_its_place() {
         ("ignore = [true]", 11, "tool.hotreload.ignore: expected a list of globs, found boolean"),
         ("env-file = 1", 12, "tool.hotreload.env-file: expected a file or a list of files, found 1"),
         ("grace = '2'", 9, "tool.hotreload.grace: expected a number of seconds, at least 0, found string"),
+        ("entry = 3", 9, "tool.hotreload.entry: expected \"package.module:application\", found 3"),
         (
             "python = 3.12",
             10,

@@ -1,0 +1,70 @@
+use hr_forkserver::protocol::Loaded;
+
+use super::*;
+
+const RUN: RunId = RunId(7);
+
+fn kind() -> Kind {
+    let begins = Begins::Module("shop.main".to_owned());
+    Kind { context: ProcessContext::default(), begins, directory: (0, 0), terminals: Vec::new() }
+}
+
+fn checkpoint(number: u32) -> Checkpoint {
+    Checkpoint {
+        number,
+        loaded: Loaded::default(),
+        micros: u64::from(number) * 1000,
+        ..Checkpoint::default()
+    }
+}
+
+/// A past in which a run has begun.
+fn begun() -> Past {
+    let mut past = Past::new(Watch::default());
+    past.begins(RUN, kind(), SnapshotId(1), None, true);
+    past
+}
+
+#[test]
+fn checkpoints_are_kept_in_whatever_order_they_are_heard_of() {
+    let mut past = begun();
+    assert!(past.add(SnapshotId(12), RUN, checkpoint(2)));
+    assert!(past.add(SnapshotId(11), RUN, checkpoint(1)));
+    assert_eq!(past.of_kind(&kind()), [], "what they stand on is not known");
+    assert!(past.add(SnapshotId(10), RUN, checkpoint(0)));
+    assert_eq!(past.of_kind(&kind()), [12, 11, 10].map(SnapshotId), "the one that saves most comes first");
+    assert_eq!(past.ends(RUN), []);
+}
+
+#[test]
+fn what_stands_on_something_unknown_goes_with_its_run() {
+    let mut past = begun();
+    assert!(past.add(SnapshotId(11), RUN, checkpoint(1)));
+    assert!(past.add(SnapshotId(12), RUN, checkpoint(2)));
+    past.remove(SnapshotId(12));
+    assert_eq!(past.ends(RUN), [SnapshotId(11)]);
+    assert!(!past.add(SnapshotId(13), RUN, checkpoint(0)), "the run is over");
+}
+
+#[test]
+fn a_run_whose_imports_take_no_time_leaves_none_the_next_time_until_something_is_edited() {
+    let mut past = begun();
+    let wanted = Checkpointing { most: 12, overhead: 10, edited: Vec::new() };
+    assert_eq!(past.checkpointing(&kind(), &wanted), None, "another run is at it");
+    past.imports_over(&ImportsOver { run: RUN, modules: 3, micros: 900, obstacle: None });
+    assert_eq!(past.checkpointing(&kind(), &wanted), None);
+    past.edited([OsString::from("/shop/main.py")]);
+    assert!(past.checkpointing(&kind(), &wanted).is_some());
+}
+
+#[test]
+fn kinds_that_were_run_long_ago_are_forgotten() {
+    let mut past = Past::new(Watch::default());
+    for number in 0..100 {
+        let kind = Kind { directory: (0, number), ..kind() };
+        past.begins(RunId(number), kind, SnapshotId(1), None, true);
+    }
+    assert_eq!(past.kinds.len(), KNOWN_KINDS);
+    assert!(!past.add(SnapshotId(10), RunId(0), checkpoint(0)));
+    assert!(past.add(SnapshotId(11), RunId(99), checkpoint(0)));
+}
