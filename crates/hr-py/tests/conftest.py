@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session", autouse=True)
 def _adopt_orphans() -> None:
     processes.adopt_orphans()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heed_hang_ups() -> None:
+    """Users' processes heed them, also if these tests were started by something that does not (`nohup`)."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

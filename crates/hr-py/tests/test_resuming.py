@@ -118,6 +118,16 @@ def test_what_is_added_to_the_template_is_not_imported_by_each_restart(user: Use
     assert loop.interrupt() == -signal.SIGINT
 
 
+def test_going_on_loads_no_modules_that_the_program_has_not_asked_for(user: User) -> None:
+    user.place.write(shop(four="import sys\nLOADED = set(sys.modules)\n"))
+    loop = Loop(user, "main.py")
+    loop.expect("values 0 1 2 3 4 ")
+    compare = "import sys\nfrom shop import four\nprint(*set(sys.modules) - four.LOADED)\n"
+    told = edit_until(user, loop, "five", "five", compare)[1]
+    assert "\nshop.five\n" in told
+    assert loop.interrupt() == -signal.SIGINT
+
+
 def test_without_checkpoints_a_restart_begins_at_the_first_line(user: User) -> None:
     user.place.write(shop())
     loop = Loop(user, "--no-checkpoints", "main.py")

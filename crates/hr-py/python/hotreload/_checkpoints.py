@@ -20,6 +20,7 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
 from hotreload import _native
+from hotreload._finders import forget_everything
 from hotreload._learning import newest
 from hotreload._obstacles import POINTS_OF_NO_RETURN, Surroundings
 from hotreload._random import RandomStates
@@ -271,7 +272,7 @@ class Checkpoints:
         self._began += now - before
         self._last = now
         # Directories may have changed, and their times may not show it.
-        importlib.invalidate_caches()
+        forget_everything()
         if not self._most:
             self.end()
 

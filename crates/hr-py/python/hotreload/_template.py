@@ -19,6 +19,7 @@ from hotreload import _bytecode, _native, _program, _run
 from hotreload._call import pickler
 from hotreload._checkpoints import Checkpoints, Listener
 from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
+from hotreload._finders import forget_what_may_be_out_of_date
 from hotreload._learning import Learning
 from hotreload._outside import Outside
 from hotreload._reads import FileReads, Loaded, ModuleLookups
@@ -26,10 +27,6 @@ from hotreload._servers import look_after
 
 if TYPE_CHECKING:
     from hotreload._profile import ImportProfile
-
-LISTED_LATELY = 600.0
-"""Seconds for which a directory that was modified is looked at again. Longer than any template takes to build."""
-
 
 _SIGNALS = sorted(signal.valid_signals())
 
@@ -254,7 +251,7 @@ class Template:
             self._profile.end()
         self._effects.settle()
         self._guard.first_party.forget()
-        self._forget_directories()
+        forget_what_may_be_out_of_date(self._guard.first_party.holds)
         broken, absent_files = self._lookups.broken_files(), self._lookups.absent_files()
         absent = self._lookups.absent(self._guard.finds)
         self._lookups.forget()
@@ -282,19 +279,6 @@ class Template:
     def _top_level(self, new: list[str]) -> list[tuple[str, str]]:
         names = [name for name in new if "." not in name and name not in self._at_startup]
         return [(name, file) for name in names for file in _files_of(sys.modules.get(name))]
-
-    def _forget_directories(self) -> None:
-        """Let runs look anew at every directory whose listing here may be out of date without its showing.
-
-        A finder lists its directory again when the directory's time has changed. That tells nothing of a file added
-        within the same tick of the clock, nor of a directory that did not exist. Once, here, it costs runs nothing.
-        """
-        recent = time.time() - LISTED_LATELY
-        for path, finder in list(sys.path_importer_cache.items()):
-            if finder is None or self._guard.first_party.holds(path):
-                del sys.path_importer_cache[path]
-            elif getattr(finder, "_path_mtime", recent) >= recent and hasattr(finder, "invalidate_caches"):
-                finder.invalidate_caches()
 
     def warm_up(self) -> None:
         """This process is a spare: do what every run does, and what does not depend on its call."""
