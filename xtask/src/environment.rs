@@ -34,7 +34,7 @@ impl Environment {
         let folder = state.join(format!("{purpose}-{}", python.minor_version()));
         let title = format!("{purpose} environment for python {}", python.version);
         let environment = Self { folder, title, minor_version: python.minor_version() };
-        let wanted = wanted(workspace, python, requirements)?;
+        let wanted = wanted(python, requirements)?;
         let stamp = environment.folder.join("environment.stamp");
         if !fingerprint::is_current(&stamp, &wanted) {
             progress.step(&environment.title, || environment.make(python, requirements))?;
@@ -110,18 +110,14 @@ fn lock(state: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// What an environment is made from. Requirement files may include their siblings, so all of a folder's count.
-fn wanted(workspace: &Workspace, python: &Python, requirements: &[PathBuf]) -> Result<String> {
+/// What an environment is made from.
+fn wanted(python: &Python, requirements: &[PathBuf]) -> Result<String> {
     let mut fingerprint = Fingerprint::default();
     fingerprint.add_text(&python.executable.to_string_lossy());
     fingerprint.add_text(&python.version.to_string());
     for file in requirements {
         fingerprint.add_text(&file.to_string_lossy());
         fingerprint.add_file(file)?;
-        let included = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        for name in included.lines().filter_map(|line| line.strip_prefix("-r ")) {
-            fingerprint.add_file(&workspace.path("xtask/requirements").join(name.trim()))?;
-        }
     }
     Ok(fingerprint.finish())
 }

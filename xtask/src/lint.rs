@@ -44,7 +44,9 @@ pub(crate) fn check(workspace: &Workspace, progress: &Progress, pythons: &[Pytho
     check("ruff format", &|| {
         quiet(ruff(workspace, &tools, &["format", "--check", "--quiet"]).args(python_sources(workspace)))
     });
-    check("mypy", &|| quiet(&mut mypy(workspace, &tools)));
+    // The type checker reads the annotations of what the tests import.
+    let tested = Environment::ensure(workspace, progress, newest, "test", &[workspace.requirements("test")])?;
+    check("mypy", &|| quiet(&mut mypy(workspace, &tools, &tested)));
     if failed.is_empty() { Ok(()) } else { bail!("lint failed: {}", failed.join(", ")) }
 }
 
@@ -71,12 +73,14 @@ fn python_sources(workspace: &Workspace) -> Vec<PathBuf> {
     folders.iter().map(|folder| workspace.path(folder)).collect()
 }
 
-fn mypy(workspace: &Workspace, tools: &Environment) -> Command {
+fn mypy(workspace: &Workspace, tools: &Environment, tested: &Environment) -> Command {
     let mut command = Command::new(tools.program("mypy"));
     command
         .current_dir(workspace.python_project())
         .args(["--strict", "--cache-dir"])
         .arg(workspace.state().join("mypy"))
+        .arg("--python-executable")
+        .arg(tested.python())
         .args(["python", "tests"])
         .args(BENCHES.map(|folder| workspace.path(folder)));
     command

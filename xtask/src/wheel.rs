@@ -24,7 +24,7 @@ const NOT_IN_WHEEL: [&str; 7] =
 pub(crate) enum Optimized {
     /// As it is published, and measured.
     Fully,
-    /// As far as it takes little time: for tests.
+    /// As `cargo test` builds, whose libraries it shares: for tests. It checks its arithmetic and its assertions as well.
     Quickly,
 }
 
@@ -33,7 +33,7 @@ impl Optimized {
     fn profile(self) -> &'static str {
         match self {
             Self::Fully => "release",
-            Self::Quickly => "tested",
+            Self::Quickly => "dev",
         }
     }
 }
@@ -91,7 +91,9 @@ fn build_binary(workspace: &Workspace, profile: &str) -> Result<()> {
         "--bin",
         "hr",
     ]))?;
-    let built = workspace.target().join(profile).join("hr");
+    // Cargo's profile for development is the one whose folder has another name.
+    let folder = if profile == "dev" { "debug" } else { profile };
+    let built = workspace.target().join(folder).join("hr");
     let scripts = workspace.python_project().join("data/scripts");
     fs::create_dir_all(&scripts).with_context(|| format!("cannot create {}", scripts.display()))?;
     copy_executable(&built, &scripts.join("hr"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 EDITS = 8
 """Edits in one history."""
 
-HISTORIES = int(os.environ.get("HISTORIES", "6"))
+HISTORIES = int(os.environ.get("HISTORIES", "3"))
 """How many histories are tried; each has another program and other edits."""
 
-FIRST = int(os.environ.get("FIRST_HISTORY", "0"))
+FIRST = int(os.environ.get("FIRST_HISTORY", str(3 * sys.version_info.minor)))
+"""The first of them. Each version of Python has its own if nothing else is asked for."""
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + HISTORIES))
