@@ -83,14 +83,9 @@ fn inputs(workspace: &Workspace) -> Result<String> {
 }
 
 fn build_binary(workspace: &Workspace, profile: &str) -> Result<()> {
-    process::quiet(cargo(workspace, "build").args([
-        "--profile",
-        profile,
-        "--package",
-        "hr-cli",
-        "--bin",
-        "hr",
-    ]))?;
+    // Each test has a copy of it, so that what it carries for debuggers would weigh more than all else.
+    let arguments = ["--package", "hr-cli", "--bin", "hr", "--", "-C", "strip=symbols"];
+    process::quiet(cargo(workspace, "rustc").args(["--profile", profile]).args(arguments))?;
     // Cargo's profile for development is the one whose folder has another name.
     let folder = if profile == "dev" { "debug" } else { profile };
     let built = workspace.target().join(folder).join("hr");
@@ -114,7 +109,7 @@ fn build_wheel(workspace: &Workspace, tools: &Environment, profile: &str) -> Res
     let mut maturin = Command::new(tools.program("maturin"));
     maturin
         .current_dir(workspace.python_project())
-        .args(["build", "--profile", profile, "--locked", "--interpreter"])
+        .args(["build", "--profile", profile, "--strip", "--locked", "--interpreter"])
         .arg(tools.python())
         .arg("--out")
         .arg(&wheels);

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 import textwrap
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 from harness.ends import AT_EVERY_START, ENDS
+from harness.environment import PYTEST
 from harness.user import PROGRAMS
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ KINDS = {
     "archive": ["archive.zip"],
 }
 """How a program is started."""
-
-OF_OLDER_VERSIONS = ("exceptiongroup", "tomli", "typing_extensions") if sys.version_info < (3, 11) else ()
-"""What pytest needs beside."""
 
 FAILURES = {
     "no module": ["-m", "nothing_of_that_name"],
@@ -124,7 +121,7 @@ def test_children_find_the_modules_of_a_module(user: User) -> None:
 
 
 def test_commands_are_those_that_an_interpreter_would_run(user: User) -> None:
-    user.environment.link("pytest", "pluggy", "iniconfig", "packaging", "pygments", *OF_OLDER_VERSIONS)
+    user.environment.link(*PYTEST)
     script = user.environment.folder / "bin" / "introspect"
     script.write_text(f"#!{user.environment.python}\nimport sys\nfrom program import main\nsys.exit(main())\n")
     script.chmod(0o755)

@@ -20,6 +20,7 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
 from hotreload import _native
+from hotreload._descriptors import Remembered
 from hotreload._finders import forget_everything
 from hotreload._learning import newest
 from hotreload._obstacles import POINTS_OF_NO_RETURN, Surroundings
@@ -243,12 +244,17 @@ class Checkpoints:
             with contextlib.suppress(Exception):
                 if stream is not None:
                     stream.flush()
-        states, descriptors = self._random.remember(), self._surroundings.positions()
         before = time.perf_counter()
+        states = self._random.remember()
+        try:
+            descriptors = self._surroundings.descriptors.remember()
+        except OSError:
+            return  # no more files are to be had just now
         try:
             so_far = self._number, self._micros(), len(sys.modules)
             goes_on = self._job.pause((module, file), so_far, self._consumed)
         except OSError:
+            self._surroundings.descriptors.forget(descriptors)
             return  # no process is to be had just now
         self._number += 1
         self._reads.forget()
@@ -257,15 +263,16 @@ class Checkpoints:
         if goes_on:
             self._go_on(before, states, descriptors)
         else:
+            self._surroundings.descriptors.forget(descriptors)
             self._last = time.perf_counter()
             self._cost = max(self._last - before, FIRST_COST / 4)
 
-    def _go_on(self, before: float, states: Any, descriptors: Any) -> None:
+    def _go_on(self, before: float, states: Any, descriptors: Remembered) -> None:
         """This is another run, which goes on from here."""
         self._process = os.getpid()
         threading.main_thread()._set_native_id()  # type: ignore[attr-defined]
         self._random.restore(states)
-        self._surroundings.reopen(descriptors)
+        self._surroundings.descriptors.restore(descriptors)
         self._take_wishes()
         # The time for which the checkpoint has waited is nobody's.
         now = time.perf_counter()

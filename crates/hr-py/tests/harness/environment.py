@@ -22,6 +22,12 @@ FIXTURES = REPOSITORY / "fixtures"
 INSTALLED = ("hotreload", "cloudpickle")
 """The distributions under test: the wheel and its only dependency."""
 
+PYTEST = (
+    *("pytest", "pluggy", "iniconfig", "packaging", "pygments"),
+    *(("exceptiongroup", "tomli", "typing_extensions") if sys.version_info < (3, 11) else ()),
+)
+"""pytest and what it needs."""
+
 
 class VirtualEnvironment:
     """A virtual environment without pip, holding what `pip install hotreload` leaves, and nothing else."""
