@@ -7,8 +7,8 @@ modules have. At its end the program prints all of it.
 from __future__ import annotations
 
 import os
-import random
 import select
+import shutil
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness import processes
 
 if TYPE_CHECKING:
+    import random
     from pathlib import Path
 
     from harness.user import User
@@ -28,6 +29,9 @@ version = "0"
 checkpoints = 40
 checkpoint-overhead = 1000000
 """
+
+LAST = 0.03
+"""How likely an edit is not to be made, nor any after it. To make a history smaller, small numbers are tried first."""
 
 LOG = "EXECUTED = []\nREGISTRY = {}\n"
 
@@ -76,11 +80,15 @@ print("RETURNED", json.dumps(state()))
 
 
 class Project:
-    """A program that is edited at random. The same seed gives the same program and the same edits."""
+    """A program that is edited at random. The same choices give the same program and the same edits."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, choices: random.Random) -> None:
+        """Take the place of what another one has left in the folder."""
+        for entry in folder.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         self._folder = folder
-        self._random = random.Random(seed)  # noqa: S311 - it is to be repeatable
+        self._random = choices
+        self._done: list[str] = []
         self._version = 0
         self._written: set[str] = set()
         count = self._random.randint(4, 12)
@@ -95,12 +103,20 @@ class Project:
         folder = self._random.choice(["", "", "sub.", "deep.er.", "plain."])
         return f"{folder}m{index}"
 
-    def edit(self) -> str:
-        """Change something. What was changed, for people."""
+    def edit(self) -> bool:
+        """Change something, unless this is the end of its history."""
+        if self._random.random() < LAST:
+            return False
         kinds = [self._change] * 6 + [self._add, self._remove, self._rename, self._change_data, self._two, self._touch]
-        done: str = self._random.choice(kinds)()
+        self._done.append(self._random.choice(kinds)())
         self.write()
-        return done
+        return True
+
+    def story(self) -> str:
+        """What was done, and what it has come to, for people."""
+        files = (path for path in sorted(self._folder.rglob("*")) if path.is_file() and path.suffix in {".py", ".txt"})
+        texts = (f"=== {path.relative_to(self._folder)}\n{path.read_text(encoding='utf-8')}" for path in files)
+        return "\n".join(["edits:", *self._done, "program:", *texts])
 
     def _change(self) -> str:
         name = self._random.choice(self.names)
