@@ -22,9 +22,11 @@ def _adopt_orphans() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _heed_hang_ups() -> None:
-    """Users' processes heed them, also if these tests were started by something that does not (`nohup`)."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def _heed_signals() -> None:
+    """Users' processes heed what is ignored here if these tests were started by `nohup`, or in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for other in (signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(other, signal.SIG_DFL)
 
 
 @pytest.fixture

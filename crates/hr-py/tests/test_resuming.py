@@ -209,8 +209,9 @@ def test_checkpoints_go_when_they_take_too_much_memory(user: User) -> None:
     user.place.write({"pyproject.toml": DENSE + "checkpoint-memory = 0\n"})
     loop = Loop(user, "-v", "main.py")
     loop.expect("checkpoints given up")
-    told = ""
+    told, deadline = "", time.monotonic() + processes.LIMIT
     while "· restarted in " not in told:  # others may still be on their way
+        assert time.monotonic() < deadline, told
         value = next(VALUES)
         edit(user, "five", value)
         told = loop.expect(f"values 0 1 2 3 {value} ")

@@ -259,6 +259,8 @@ impl Supervisor {
 
     fn imports_over(&mut self, over: &ImportsOver) {
         self.refresh.imports_over(over);
+        // What it shares with its checkpoints is less than when they were made.
+        self.look_at = Some(Instant::now() + LOOK_DELAY);
         if let Some((obstacle, place)) = over.obstacle.clone() {
             self.notice(over.run, &Notice::CheckpointsOver { obstacle, place });
         }
@@ -325,8 +327,9 @@ impl Supervisor {
                     self.reporter.built();
                     self.start_pending();
                     self.refill();
-                    let is_new = self.refresh.has_new_snapshots();
-                    self.look_at = is_new.then(|| Instant::now() + LOOK_DELAY);
+                    if self.refresh.has_new_snapshots() {
+                        self.look_at = Some(Instant::now() + LOOK_DELAY);
+                    }
                 }
                 Outcome::NoTemplate(message) => {
                     self.reporter.built();
