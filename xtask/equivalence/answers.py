@@ -24,7 +24,8 @@ _NOISE = (
     # Django masks its tokens anew in each answer.
     (re.compile(rb'(name="csrfmiddlewaretoken" value=")\w+'), rb"\1token"),
     (re.compile(rb'("?csrfToken"?: ")\w+'), rb"\1token"),
-    # How long a check of its health took.
+    # When a site's health was checked, and how long that took.
+    (re.compile(rb"Generated at [^<]* with <a"), b"Generated with <a"),
     (re.compile(rb"\d+\.\d+(&#x202F;s)"), rb"0\1"),
 )
 _COOKIE = re.compile(r"csrftoken=\w+; expires=[^;]+")

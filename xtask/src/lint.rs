@@ -69,7 +69,8 @@ fn ruff(workspace: &Workspace, tools: &Environment, arguments: &[&str]) -> Comma
 
 /// All Python of the repository. Scenario trees hold broken files on purpose; the configuration leaves them out.
 fn python_sources(workspace: &Workspace) -> Vec<PathBuf> {
-    let folders = ["crates/hr-py/python", "crates/hr-py/tests", "fixtures", "xtask/bench", "xtask/equivalence"];
+    let folders =
+        ["crates/hr-py/python", "crates/hr-py/tests", "fixtures", "xtask/bench", "xtask/equivalence"];
     folders.iter().map(|folder| workspace.path(folder)).collect()
 }
 
