@@ -26,7 +26,7 @@ _NOISE = (
     (re.compile(rb'("?csrfToken"?: ")\w+'), rb"\1token"),
     # When a site's health was checked, and how long that took.
     (re.compile(rb"Generated at [^<]* with <a"), b"Generated with <a"),
-    (re.compile(rb"\d+\.\d+(&#x202F;s)"), rb"0\1"),
+    (re.compile(rb"\d+[.,]\d+(&#x202F;s)"), rb"0\1"),
 )
 _COOKIE = re.compile(r"csrftoken=\w+; expires=[^;]+")
 
