@@ -14,8 +14,8 @@ use crate::progress::Progress;
 use crate::python::{self, Python};
 use crate::workspace::Workspace;
 
-/// What is measured with Python of more than one file, and type-checked therefore.
-const BENCHES: [&str; 2] = ["xtask/bench/fork", "xtask/bench/reload"];
+/// What tasks do with Python of more than one file, which is type-checked therefore.
+const PROGRAMS: [&str; 3] = ["xtask/bench/fork", "xtask/bench/reload", "xtask/equivalence"];
 
 /// `cargo xtask lint`
 pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
@@ -69,7 +69,8 @@ fn ruff(workspace: &Workspace, tools: &Environment, arguments: &[&str]) -> Comma
 
 /// All Python of the repository. Scenario trees hold broken files on purpose; the configuration leaves them out.
 fn python_sources(workspace: &Workspace) -> Vec<PathBuf> {
-    let folders = ["crates/hr-py/python", "crates/hr-py/tests", "fixtures", "xtask/bench"];
+    let folders =
+        ["crates/hr-py/python", "crates/hr-py/tests", "fixtures", "xtask/bench", "xtask/equivalence"];
     folders.iter().map(|folder| workspace.path(folder)).collect()
 }
 
@@ -82,6 +83,6 @@ fn mypy(workspace: &Workspace, tools: &Environment, tested: &Environment) -> Com
         .arg("--python-executable")
         .arg(tested.python())
         .args(["python", "tests"])
-        .args(BENCHES.map(|folder| workspace.path(folder)));
+        .args(PROGRAMS.map(|folder| workspace.path(folder)));
     command
 }

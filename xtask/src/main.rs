@@ -9,6 +9,7 @@ mod crate_rules;
 mod demo;
 mod e2e;
 mod environment;
+mod equivalence;
 mod fingerprint;
 mod lint;
 mod process;
@@ -42,6 +43,8 @@ enum Task {
     Test(test::Options),
     /// Run the scenarios and the README's example from the built wheel, in every Python found
     E2e(e2e::Options),
+    /// Edit sites at random, and compare what they answer over HTTP with what a cold start answers
+    Equivalence(equivalence::Options),
     /// Measure, and print a table
     #[command(subcommand)]
     Bench(bench::Benchmark),
@@ -69,6 +72,7 @@ fn run(task: Task, progress: &Progress) -> anyhow::Result<()> {
         Task::Demo(options) => demo::run(&workspace, progress, &options),
         Task::Test(options) => test::run(&workspace, progress, &options),
         Task::E2e(options) => e2e::run(&workspace, progress, &options),
+        Task::Equivalence(options) => equivalence::run(&workspace, progress, &options),
         Task::Bench(benchmark) => bench::run(&workspace, progress, &benchmark),
         Task::Wheel => wheel::run(&workspace, progress),
         Task::Lint => lint::run(&workspace, progress),
