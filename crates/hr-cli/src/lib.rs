@@ -8,6 +8,7 @@ mod client;
 mod commands;
 mod env_file;
 mod filesystems;
+mod identifier;
 mod interpreter;
 mod private_memory;
 mod program;

@@ -82,6 +82,34 @@ def test_going_on_loads_no_modules_that_the_program_has_not_asked_for(user: User
     assert loop.interrupt() == -signal.SIGINT
 
 
+MIGRATE = """\
+import importlib, pkgutil
+import migrations
+FOUND = [found.name for found in pkgutil.iter_modules(migrations.__path__)]
+APPLIED = [importlib.import_module(f"migrations.{name}").VALUE for name in FOUND]
+print("applied", *APPLIED, "in all", flush=True)
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--no-checkpoints"]], ids=["checkpoints", "none"])
+def test_modules_that_no_statement_can_name_are_modules(user: User, options: list[str]) -> None:
+    """Django's migrations are found by walking through their directory."""
+    user.place.write({**shop(three=MIGRATE), "migrations/__init__.py": "", "migrations/0001_initial.py": "VALUE = 1\n"})
+    loop = Loop(user, *options, "main.py")
+    loop.expect("applied 1 in all")
+    loop.expect("values 0 1 2 3 4 ")
+    for value in range(2, 5):
+        user.place.write({"migrations/0001_initial.py": f"VALUE = {value}\n"})
+        loop.expect(f"applied {value} in all")
+        loop.expect("values 0 1 2 3 4 ")
+    with loop.stopped():
+        user.place.write({"migrations/0002_more.py": "VALUE = 20\n"})
+        edit(user, "five", 40)
+    loop.expect("applied 4 20 in all")
+    loop.expect("values 0 1 2 3 40 ")
+    assert loop.interrupt() == -signal.SIGINT
+
+
 def test_without_checkpoints_a_restart_begins_at_the_first_line(user: User) -> None:
     user.place.write(shop())
     loop = Loop(user, "--no-checkpoints", "main.py")

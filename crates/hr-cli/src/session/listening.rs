@@ -10,6 +10,7 @@ use hr_forkserver::protocol::Watched;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::state::Changed;
+use crate::identifier::is_identifier;
 use crate::watcher::{Batch, Match, Selection, Settling, Wanted, WatchError, Watcher};
 
 /// How long nothing must happen to what is installed until it is looked at: installers take their time, and leave
@@ -75,7 +76,8 @@ impl Listening {
     /// Listens to files that the program has loaded from elsewhere, too.
     pub(super) fn listen_outside(&mut self, files: Vec<PathBuf>) -> Result<Vec<String>, WatchError> {
         for file in &files {
-            self.contents.insert(file.clone(), content(file));
+            // What it held when it was last looked at may be what the program has loaded; what it holds now may be more.
+            self.contents.entry(file.clone()).or_insert_with(|| content(file));
         }
         self.wanted.outside.extend(files);
         Ok(self.watcher.watch(&self.wanted)?.iter().map(ToString::to_string).collect())
@@ -161,7 +163,18 @@ impl Listening {
 
     fn counts_by_itself(&self, path: &Path) -> bool {
         let matches = |path: &Path| self.wanted.globs.matches(path, false) != Match::Not;
-        self.wanted.outside.contains(path) || path.strip_prefix(&self.wanted.root).is_ok_and(matches)
+        self.wanted.outside.contains(path)
+            || path.strip_prefix(&self.wanted.root).is_ok_and(matches)
+            || self.is_module_without_statement(path)
+    }
+
+    /// Whether it is a module of the project that no `import` statement can name, such as Django's `0001_initial`. Nobody
+    /// who reads statements knows of those, nor whether the program has imported them.
+    fn is_module_without_statement(&self, path: &Path) -> bool {
+        let stem = path.file_stem().filter(|_| path.extension().is_some_and(|extension| extension == "py"));
+        stem.is_some_and(|stem| !is_identifier(stem.as_encoded_bytes()))
+            && path.parent().is_some_and(|parent| self.wanted.directories.contains(parent))
+            && !self.wanted.files.contains(path)
     }
 
     fn has_changed(&mut self, path: &Path) -> bool {

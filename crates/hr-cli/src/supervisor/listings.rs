@@ -10,6 +10,7 @@ use std::path::Path;
 use hr_forkserver::protocol::{Listed, ListedDirectory};
 
 use super::stamp::DirectoryState;
+use crate::identifier::is_identifier;
 
 /// What imports put there themselves.
 const BYTECODE: &[u8] = b"__pycache__";
@@ -93,14 +94,15 @@ fn relevant(mut names: Vec<OsString>, listed: Listed) -> Vec<OsString> {
     names
 }
 
-/// Whether an import may find this entry: not what editors put beside the files they save.
+/// Whether an import may find this entry: not what editors put beside the files they save. A file may have any name: no
+/// statement imports `0001_initial`, but `importlib.import_module` does.
 fn is_module(name: &[u8]) -> bool {
     let mut parts = name.splitn(2, |byte| *byte == b'.');
     let stem = parts.next().unwrap_or_default();
-    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
-    let is_identifier =
-        stem.iter().all(is_letter) && stem.first().is_some_and(|first| !first.is_ascii_digit());
-    is_identifier && (parts.next().is_none() || MODULES.iter().any(|end| name.ends_with(end)))
+    if parts.next().is_some() {
+        return !stem.is_empty() && stem[0] != b'#' && MODULES.iter().any(|end| name.ends_with(end));
+    }
+    is_identifier(stem)
 }
 
 #[cfg(test)]
@@ -118,13 +120,19 @@ mod tests {
             path: path.clone(),
             listed: Listed::Modules,
         }]);
-        for other in
-            [".module.py.swp", "4913", "module.py~", "module.py.tmp", ".#module.py", "data.json", "1.py"]
-        {
+        for other in [
+            ".module.py.swp",
+            "4913",
+            "module.py~",
+            "module.py.tmp",
+            ".#module.py",
+            "#module.py#",
+            "data.json",
+        ] {
             fs::write(root.path().join(other), "").unwrap();
             assert_eq!(modules.changed(), Vec::<OsString>::new(), "{other}");
         }
-        for module in ["more.py", "module.cpython-313-x86_64-linux-gnu.so", "größe.py"] {
+        for module in ["more.py", "0002_more.py", "module.cpython-313-x86_64-linux-gnu.so", "größe.py"] {
             fs::write(root.path().join(module), "").unwrap();
             assert_eq!(modules.changed(), std::slice::from_ref(&path), "{module}");
             fs::remove_file(root.path().join(module)).unwrap();

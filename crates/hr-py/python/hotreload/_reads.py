@@ -252,9 +252,14 @@ def _names(directory: str, kind: str) -> list[str] | None:
 
 
 def _is_module(name: str) -> bool:
-    """Whether an entry of a directory may be what an import finds. Editors leave others."""
+    """Whether an entry of a directory may be what an import finds. Editors leave others.
+
+    A file may have any name: no statement imports ``0001_initial``, but ``importlib.import_module`` does.
+    """
     stem, _, ending = name.partition(".")
-    return stem.isidentifier() and name != "__pycache__" and (not ending or name.endswith(_MODULES))
+    if ending:
+        return stem != "" and not stem.startswith("#") and name.endswith(_MODULES)
+    return stem.isidentifier() and name != "__pycache__"
 
 
 def _path(file: object) -> Iterable[str]:
