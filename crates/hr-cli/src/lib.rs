@@ -8,7 +8,6 @@ mod client;
 mod commands;
 mod env_file;
 mod filesystems;
-mod identifier;
 mod interpreter;
 mod private_memory;
 mod program;

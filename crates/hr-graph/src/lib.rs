@@ -22,6 +22,8 @@ pub use hr_imports as imports;
 pub use hr_imports::How;
 pub use interpreter::{Interpreter, QueryError};
 pub use plan::{ImportPlan, PlannedModule, PlannedWrite};
-pub use project::{Entry, LocateError, Preload, Project, ProjectSettings, Settings, Target, covers};
+pub use project::{
+    Entry, LocateError, Preload, Project, ProjectSettings, Settings, Target, covers, is_identifier,
+};
 pub use query::{Dependent, Step, Usage};
 pub use scan::{Consulted, ScanOptions, Scanner, Stamp, scan};

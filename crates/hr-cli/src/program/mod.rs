@@ -77,11 +77,7 @@ fn text(word: &OsStr) -> Result<&str, NotUnderstood> {
 }
 
 fn is_dotted_name(name: &str) -> bool {
-    let is_identifier = |part: &str| {
-        part.chars().next().is_some_and(|letter| letter == '_' || letter.is_alphabetic())
-            && part.chars().all(|letter| letter == '_' || letter.is_alphanumeric())
-    };
-    name.split('.').all(is_identifier)
+    name.split('.').all(hr_graph::is_identifier)
 }
 
 /// Where a command is given.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hr_forkserver::protocol::Watched;
+use hr_graph::is_identifier;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::state::Changed;
-use crate::identifier::is_identifier;
 use crate::watcher::{Batch, Match, Selection, Settling, Wanted, WatchError, Watcher};
 
 /// How long nothing must happen to what is installed until it is looked at: installers take their time, and leave
@@ -171,8 +171,10 @@ impl Listening {
     /// Whether it is a module of the project that no `import` statement can name, such as Django's `0001_initial`. Nobody
     /// who reads statements knows of those, nor whether the program has imported them.
     fn is_module_without_statement(&self, path: &Path) -> bool {
-        let stem = path.file_stem().filter(|_| path.extension().is_some_and(|extension| extension == "py"));
-        stem.is_some_and(|stem| !is_identifier(stem.as_encoded_bytes()))
+        let name = path.file_name().and_then(|name| name.to_str());
+        // A name with a dot is that of a module in a package, and editors put such files beside those they save.
+        name.and_then(|name| name.strip_suffix(".py"))
+            .is_some_and(|stem| !stem.is_empty() && !stem.contains('.') && !is_identifier(stem))
             && path.parent().is_some_and(|parent| self.wanted.directories.contains(parent))
             && !self.wanted.files.contains(path)
     }

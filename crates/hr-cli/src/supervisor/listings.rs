@@ -8,9 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use hr_forkserver::protocol::{Listed, ListedDirectory};
+use hr_graph::is_identifier;
 
 use super::stamp::DirectoryState;
-use crate::identifier::is_identifier;
 
 /// What imports put there themselves.
 const BYTECODE: &[u8] = b"__pycache__";
@@ -102,7 +102,7 @@ fn is_module(name: &[u8]) -> bool {
     if parts.next().is_some() {
         return !stem.is_empty() && stem[0] != b'#' && MODULES.iter().any(|end| name.ends_with(end));
     }
-    is_identifier(stem)
+    std::str::from_utf8(stem).is_ok_and(is_identifier)
 }
 
 #[cfg(test)]

@@ -242,7 +242,7 @@ fn add_missing(paths: &mut Vec<PathBuf>, more: Vec<PathBuf>) {
 }
 
 /// Whether an `import` statement can spell this name (keywords aside).
-pub(crate) fn is_identifier(name: &str) -> bool {
+pub fn is_identifier(name: &str) -> bool {
     let mut letters = name.chars();
     let begins = letters.next().is_some_and(|letter| letter == '_' || unicode_ident::is_xid_start(letter));
     begins && letters.all(unicode_ident::is_xid_continue)

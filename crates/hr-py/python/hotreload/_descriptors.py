@@ -185,11 +185,9 @@ def _note_opened(together: list[_Descriptor], remembered: Remembered) -> _Opened
     if source in STREAMS:
         source = _copy(source)
         remembered.kept.append(source)
-    if first.is_harmless():
-        pass
-    elif first.is_scratch():
+    if first.is_scratch():
         remembered.scratch.setdefault(first.file, (first.directory(), _content(first)))
-    else:
+    elif not first.is_harmless():
         # Where that is not possible now, it would not be later.
         os.close(_open_again(source, first.flags))
     numbers = [(descriptor.number, descriptor.inheritable) for descriptor in together]
