@@ -324,6 +324,8 @@ pub struct SourceChange {
     pub module: String,
     /// What happened to it.
     pub kind: SourceChangeKind,
+    /// Of one that is unreadable: files that have changed as well, and import it when they are loaded.
+    pub importers: Vec<OsString>,
 }
 
 /// What a change of a file means.

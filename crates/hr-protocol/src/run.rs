@@ -205,10 +205,12 @@ pub enum Note {
 /// What a reloaded program tells whoever has started it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Notice {
-    /// It has loaded files from outside the project that are installed nowhere: their changes matter, too.
-    Outside {
-        /// Their paths, absolute.
-        files: Vec<OsString>,
+    /// It has loaded, or tried to load, files that are installed nowhere: absolute directories, and names in each.
+    Sources {
+        /// The project's own.
+        own: Vec<(OsString, Vec<OsString>)>,
+        /// Others: their changes matter, too.
+        outside: Vec<(OsString, Vec<OsString>)>,
     },
     /// An application was imported early that can only be imported in an event loop. The program waits to be ended, and is to
     /// be started with [`Work::Program::early`] off.

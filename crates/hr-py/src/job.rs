@@ -246,9 +246,15 @@ impl Job {
         self.note(&Note::Loaded { modules });
     }
 
-    /// Tells whoever has started the program of files to watch.
-    fn note_outside(&self, files: Vec<OsString>) {
-        self.note(&Note::Notice { run: self.run(), notice: Notice::Outside { files } });
+    /// Tells whoever has started the program which files it has loaded.
+    fn note_sources(&self, own: Vec<(OsString, Vec<OsString>)>, outside: Vec<(OsString, Vec<OsString>)>) {
+        self.note(&Note::Notice { run: self.run(), notice: Notice::Sources { own, outside } });
+    }
+
+    /// The number of this run.
+    #[getter(run)]
+    fn run_number(&self) -> u64 {
+        self.run().0
     }
 
     /// Tells whoever has started the program that a reloader of its own is off.

@@ -8,6 +8,7 @@ mod cold;
 mod diagnostic;
 mod listening;
 mod options;
+mod replies;
 mod signals;
 mod state;
 mod terminal;
@@ -23,8 +24,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use hr_forkserver::protocol::{
-    Call, Failure, MainModule, Notice, Open, ProcessContext, Reply, Request, RunId, TargetInterpreter,
-    Watched, Work,
+    Call, MainModule, Open, ProcessContext, Request, RunId, TargetInterpreter, Work,
 };
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -32,13 +32,13 @@ use nix::sys::signal::Signal;
 
 use self::listening::Listening;
 pub(crate) use self::options::Options;
+use self::replies::Question;
 use self::signals::Signals;
 use self::state::{Action, Changed, Event, Exit, State};
 use self::terminal::Terminal;
 use self::voice::Voice;
 pub(crate) use self::voice::{Format, Verbosity};
 use crate::client::{self, Client, ClientError, Replies};
-use crate::watcher::WatchError;
 
 /// A supervisor that lives less long is not started again.
 const ENDURANCE: Duration = Duration::from_secs(5);
@@ -98,16 +98,6 @@ impl<E: Into<ClientError>> From<E> for Stopped {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
-}
-
-/// What the supervisor was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Question {
-    Open,
-    Run,
-    Watched,
-    Update,
-    Stop,
 }
 
 fn timeout(deadline: Option<Instant>) -> PollTimeout {
@@ -260,123 +250,6 @@ impl<'a> Session<'a> {
         }
         events.extend(self.state.deadline().is_some_and(|deadline| deadline <= now).then_some(Event::Late));
         Ok((events, now))
-    }
-
-    /// What the supervisor has answered.
-    fn answers(&mut self) -> Result<Vec<Event>, Stopped> {
-        let mut events = Vec::new();
-        for (question, mut replies) in std::mem::take(&mut self.asked) {
-            let mut over = false;
-            while let Some(reply) = if over { None } else { replies.take()? } {
-                let (event, last) = self.understand(question, reply)?;
-                events.extend(event);
-                over = last;
-            }
-            if !over {
-                self.asked.push((question, replies));
-            }
-        }
-        Ok(events)
-    }
-
-    /// What a reply means, and whether it is the last one.
-    fn understand(&mut self, question: Question, reply: Reply) -> Result<(Option<Event>, bool), Stopped> {
-        let understood = match (question, reply) {
-            (_, Reply::Building(event)) => {
-                self.voice.building(&event);
-                (None, false)
-            }
-            (Question::Open, Reply::Opened(state)) => {
-                self.voice.ready(self.began.elapsed(), &state, &self.options.python);
-                // It starts when changes from then on will be heard of.
-                (if self.listening.is_some() { self.ask_what_to_watch()? } else { Some(Event::Opened) }, true)
-            }
-            (Question::Open, Reply::Failed(Failure::Interpreter { message })) => {
-                return Err(Stopped::NoTemplate(message));
-            }
-            (Question::Watched, Reply::Watched(watched)) => (self.listen(watched), true),
-            (Question::Run, Reply::Started { run, resumed, .. }) => {
-                self.run = Some(run);
-                self.sent.clear();
-                (Some(Event::Started(resumed)), false)
-            }
-            (Question::Run, Reply::Notice(notice)) => (self.notice(notice), false),
-            (Question::Run, Reply::Ended(status)) => {
-                self.run = None;
-                self.terminal.restore(std::mem::take(&mut self.stopped));
-                (Some(Event::Ended(status)), true)
-            }
-            (Question::Run, Reply::Failed(failure)) => {
-                self.watched.append(&mut self.sent);
-                (Some(Event::NotStarted(client::reason(&failure).to_owned())), true)
-            }
-            (Question::Update, Reply::Updated(update)) => {
-                self.sources = update.source.iter().map(|change| change.file.clone()).collect();
-                self.ask_what_to_watch()?;
-                (Some(Event::Updated(Box::new(update))), true)
-            }
-            (Question::Update, Reply::Failed(failure)) => {
-                (Some(Event::UpdateFailed(client::reason(&failure).to_owned())), true)
-            }
-            // The end of the run tells the rest.
-            (Question::Stop, Reply::Stopped { .. }) => (None, true),
-            (_, other) => return Err(ClientError::unexpected(other).into()),
-        };
-        Ok(understood)
-    }
-
-    fn ask_what_to_watch(&mut self) -> Result<Option<Event>, ClientError> {
-        self.ask(Question::Watched, &Request::Watched)?;
-        Ok(None)
-    }
-
-    /// Listens to what decides the template. What may have happened before is a change as well.
-    fn listen(&mut self, watched: Watched) -> Option<Event> {
-        self.project = watched.root.clone().into();
-        self.voice.relative_to(&self.project);
-        let heard = self.listening.as_mut().map(|listening| listening.listen(watched));
-        let more = matches!(heard, Some(Ok((_, true))));
-        self.tell_trouble(heard.map(|heard| heard.map(|(trouble, _)| trouble)));
-        if std::mem::take(&mut self.first) {
-            return Some(Event::Opened);
-        }
-        // What is under way will be told of when it is at rest, whatever it is.
-        let comes_anyway = self.listening.as_ref().is_some_and(Listening::is_gathering);
-        (more && !comes_anyway).then(|| Event::Changed(Changed::default()))
-    }
-
-    /// The program tells something.
-    fn notice(&mut self, notice: Notice) -> Option<Event> {
-        match notice {
-            Notice::NeedsEventLoop { module } => {
-                self.early = false;
-                self.voice.notice(&format!("{module} needs a running event loop; starting again"));
-                return Some(Event::Unusable);
-            }
-            Notice::Outside { files } => {
-                let files = files.into_iter().map(PathBuf::from).collect();
-                let heard = self.listening.as_mut().map(|listening| listening.listen_outside(files));
-                self.tell_trouble(heard);
-            }
-            Notice::CheckpointsOver { obstacle, place } => self.voice.checkpoints_over(&obstacle, &place),
-            Notice::CheckpointsDropped { number } => self.voice.checkpoints_dropped(number),
-            Notice::ReloaderOff { library } => {
-                self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));
-            }
-        }
-        None
-    }
-
-    fn tell_trouble(&mut self, heard: Option<Result<Vec<String>, WatchError>>) {
-        match heard {
-            Some(Ok(trouble)) => trouble.iter().for_each(|trouble| self.voice.warning(trouble)),
-            Some(Err(error)) => {
-                // It is of no use any more.
-                self.listening = None;
-                self.voice.warning(&format!("{error}; nothing will be restarted"));
-            }
-            None => {}
-        }
     }
 
     /// Does something. Returns how to end, if it is time to.

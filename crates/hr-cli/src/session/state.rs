@@ -1,11 +1,16 @@
 //! What is to be done about what happens in a development loop. Pure.
 
+mod event;
+
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hr_forkserver::protocol::{ExitStatus, Problem, Resumed, SourceChangeKind, Update};
+use hr_forkserver::protocol::{ExitStatus, Problem, Resumed, SourceChange, SourceChangeKind, Update};
 use nix::sys::signal::Signal;
+
+pub(super) use self::event::{Action, Changed, Event, Exit, Line, Outlook};
 
 /// For how long an interrupt is a wish for an end that may still be granted, and the next one means that it was not. Later
 /// that is another first one: a debugger that was interrupted is still there.
@@ -13,120 +18,6 @@ const INSISTENCE: Duration = Duration::from_secs(10);
 
 /// Nobody saves a file as soon as that after pressing Ctrl-C: what is heard of by then was under way before.
 const REACTION: Duration = Duration::from_millis(100);
-
-/// Something that happens.
-#[derive(Debug)]
-pub(super) enum Event {
-    /// There is a template, or none can be had and programs are started without.
-    Opened,
-    /// Something happens to files, and will most likely have changed them.
-    Stirring,
-    /// Files have changed, and are at rest now.
-    Changed(Changed),
-    /// What has changed is understood, and the template is up to date.
-    Updated(Box<Update>),
-    /// That could not be done.
-    UpdateFailed(String),
-    /// The program runs. It may have gone on from a checkpoint.
-    Started(Option<Resumed>),
-    /// It could not be started.
-    NotStarted(String),
-    /// The program is over, and all that it has started.
-    Ended(ExitStatus),
-    /// The program was started in a way in which it cannot run, and waits to be started in another.
-    Unusable,
-    /// Nobody will ever read what the program prints: the other end of its pipe is closed.
-    Unread,
-    /// It is the time of [`State::deadline`].
-    Late,
-    /// Somebody wants an end: with the program's own clean-up, if there is time.
-    Signal {
-        /// SIGINT and SIGQUIT, which a terminal has sent to the program as well; SIGTERM and SIGHUP.
-        signal: Signal,
-        /// Whether this process alone has got it.
-        to_us_alone: bool,
-    },
-}
-
-/// Files that have changed.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Changed {
-    pub(super) files: BTreeSet<PathBuf>,
-    /// Whether some of them count by themselves: what a user wants to be watched, and what the program has loaded from
-    /// elsewhere. What the others mean, the supervisor knows.
-    pub(super) decisive: bool,
-    /// Those that do.
-    pub(super) watched: BTreeSet<PathBuf>,
-    /// When the last of them was written.
-    pub(super) at: Option<Instant>,
-}
-
-impl Changed {
-    fn is_empty(&self) -> bool {
-        self.files.is_empty() && !self.decisive
-    }
-
-    fn extend(&mut self, more: Self) {
-        self.files.extend(more.files);
-        self.decisive |= more.decisive;
-        self.watched.extend(more.watched);
-        self.at = more.at.max(self.at);
-    }
-}
-
-/// Something to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Ask what has changed, and for a template that is up to date.
-    Update,
-    /// Start the program.
-    Start,
-    /// Ask the program to end; without any time left, kill it.
-    Stop(Duration),
-    /// Send the program a signal.
-    Send(Signal),
-    /// Tell the user.
-    Say(Line),
-    /// End as the program has ended.
-    End(Exit),
-}
-
-/// How this process ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exit {
-    /// As a program did.
-    Like(ExitStatus),
-    /// By a signal.
-    By(Signal),
-    /// The program could not be started.
-    Failed,
-}
-
-/// Something to tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Line {
-    /// The program was started again.
-    Restarted {
-        /// The files that were changed.
-        files: Vec<PathBuf>,
-        /// How long after the last of them was written.
-        after: Option<Duration>,
-        /// The checkpoint it has gone on from.
-        resumed: Option<Resumed>,
-    },
-    /// Nothing that counts has changed in these files.
-    Nothing(Vec<PathBuf>),
-    /// These files cannot be understood; whether a version from before goes on.
-    Unreadable(Vec<Problem>, bool),
-    /// The template has got these modules.
-    Added(Vec<String>),
-    /// The template was built again because of these files.
-    Rebuilt(Vec<PathBuf>),
-    /// The program has ended by itself.
-    Ended(ExitStatus),
-    /// It could not be started, or brought up to date.
-    Failed(String),
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Program {
@@ -162,6 +53,8 @@ pub(super) struct State {
     interrupted: bool,
     /// The program was killed, and how it has ended says nothing about it.
     killed: bool,
+    /// What the program has loaded of the project's files. It tells when its imports seem to be over, and from then on.
+    loaded: Option<BTreeSet<PathBuf>>,
 }
 
 impl State {
@@ -179,6 +72,7 @@ impl State {
             ending: None,
             interrupted: false,
             killed: false,
+            loaded: None,
         }
     }
 
@@ -198,6 +92,10 @@ impl State {
                 [vec![Action::Say(Line::Failed(message))], self.ask_again()].concat()
             }
             Event::Started(resumed) => self.started(resumed, now),
+            Event::Loaded(files) => {
+                self.loaded.get_or_insert_default().extend(files);
+                Vec::new()
+            }
             Event::NotStarted(message) => self.not_started(message),
             Event::Ended(status) => self.ended(status),
             Event::Unusable if self.program == Program::Running => self.restart(),
@@ -217,6 +115,7 @@ impl State {
             return vec![Action::End(Exit::By(signal))];
         }
         self.program = Program::Starting;
+        self.loaded = None;
         vec![Action::Start]
     }
 
@@ -277,16 +176,21 @@ impl State {
             self.again = true;
             return actions;
         }
-        let unreadable = unreadable(update);
+        let (needed, others): (Vec<_>, Vec<_>) =
+            unreadable(update).partition(|(change, _)| self.may_need(change));
         let counts = update.source.iter().any(|change| change.kind != SourceChangeKind::Cosmetic);
-        if !unreadable.is_empty() {
-            actions.push(Action::Say(Line::Unreadable(unreadable, self.program == Program::Running)));
+        if !needed.is_empty() {
+            let outlook = if self.program == Program::Running { Outlook::GoesOn } else { Outlook::Waits };
+            actions.push(say_unreadable(needed, outlook));
         } else if counts || self.changed.decisive || self.program == Program::Ended {
             if self.changed.files.is_empty() {
                 // It was found by looking, before anything was heard of it.
                 let counting =
                     update.source.iter().filter(|change| change.kind != SourceChangeKind::Cosmetic);
                 self.changed.files.extend(counting.map(|change| PathBuf::from(&change.file)));
+            }
+            if !others.is_empty() {
+                actions.push(say_unreadable(others, Outlook::Indifferent));
             }
             self.reason.extend(std::mem::take(&mut self.changed));
             actions.extend(self.restart());
@@ -295,6 +199,13 @@ impl State {
             actions.push(Action::Say(Line::Nothing(files)));
         }
         actions
+    }
+
+    /// Whether the program may not start without a file that cannot be understood.
+    fn may_need(&self, change: &SourceChange) -> bool {
+        let has_loaded =
+            |file: &OsString| self.loaded.as_ref().is_none_or(|loaded| loaded.contains(Path::new(file)));
+        has_loaded(&change.file) || change.importers.iter().any(has_loaded)
     }
 
     fn restart(&mut self) -> Vec<Action> {
@@ -410,14 +321,16 @@ fn announcements(update: &Update) -> Vec<Action> {
 }
 
 /// What is wrong with files that could be read when the program was started.
-fn unreadable(update: &Update) -> Vec<Problem> {
-    let is_unreadable = |problem: &&Problem| {
-        update
-            .source
-            .iter()
-            .any(|change| change.kind == SourceChangeKind::Unreadable && change.file == problem.file)
-    };
-    update.state.problems.iter().filter(is_unreadable).cloned().collect()
+fn unreadable(update: &Update) -> impl Iterator<Item = (&SourceChange, &Problem)> {
+    let unreadable = update.source.iter().filter(|change| change.kind == SourceChangeKind::Unreadable);
+    unreadable.flat_map(|change| {
+        let problems = update.state.problems.iter().filter(|problem| problem.file == change.file);
+        problems.map(move |problem| (change, problem))
+    })
+}
+
+fn say_unreadable(problems: Vec<(&SourceChange, &Problem)>, outlook: Outlook) -> Action {
+    Action::Say(Line::Unreadable(problems.into_iter().map(|(_, problem)| problem.clone()).collect(), outlook))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use hr_forkserver::protocol::{BuildEvent, ExitStatus, Resumed, TemplateState};
 use serde_json::{Value, json};
 
 use super::diagnostic;
-use super::state::Line;
+use super::state::{Line, Outlook};
 use crate::supervisor::lines::Lines;
 use crate::supervisor::voice::passing;
 
@@ -160,22 +160,28 @@ impl Voice {
                     &json!({"event": "error", "message": message}),
                 );
             }
-            Line::Unreadable(problems, running) => self.unreadable(problems, *running),
+            Line::Unreadable(problems, outlook) => self.unreadable(problems, *outlook),
         }
     }
 
-    fn unreadable(&mut self, problems: &[hr_forkserver::protocol::Problem], running: bool) {
-        let outlook = if running { "still running the last good version" } else { "waiting for a change" };
+    fn unreadable(&mut self, problems: &[hr_forkserver::protocol::Problem], outlook: Outlook) {
+        let consequence = match outlook {
+            Outlook::GoesOn => "still running the last good version",
+            Outlook::Waits => "waiting for a change",
+            Outlook::Indifferent => "the program has not loaded it",
+        };
+        let (running, needed) = (outlook == Outlook::GoesOn, outlook != Outlook::Indifferent);
         for problem in problems {
             let file = Path::new(&problem.file);
             let place = format!("{}:{}:{}", file.display(), problem.line, problem.column);
-            let mut text = format!("{place} {} · {outlook}", problem.message);
+            let mut text = format!("{place} {} · {consequence}", problem.message);
             if let Some(excerpt) = diagnostic::excerpt(&self.root.join(file), problem.line, problem.column) {
                 text.push('\n');
                 text.push_str(&excerpt);
             }
             self.say(Verbosity::Quiet, &text, &json!({"event": "syntax-error", "file": file.to_string_lossy(),
-                "line": problem.line, "column": problem.column, "message": problem.message, "running": running}));
+                "line": problem.line, "column": problem.column, "message": problem.message, "running": running,
+                "needed": needed}));
         }
     }
 

@@ -10,7 +10,7 @@ use hr_forkserver::protocol::{
     SourceChangeKind, TargetInterpreter, TemplateState,
 };
 use hr_forkserver::transaction::Cause;
-use hr_graph::{Change, ProjectGraph, covers};
+use hr_graph::{Change, ChangedFile, ProjectGraph, covers};
 
 use super::memory::{Memory, Surroundings};
 use super::scan::{AskedBy, Scan, ScanThread, Wanted};
@@ -188,12 +188,18 @@ impl Opened {
         if Arc::ptr_eq(before, now) {
             return Vec::new();
         }
-        let changed = before.changed_files(now).into_iter();
+        let changed = before.changed_files(now);
         changed
-            .map(|changed| SourceChange {
-                file: changed.file.into(),
-                module: changed.module,
-                kind: match changed.change {
+            .iter()
+            .map(|change| SourceChange {
+                importers: if change.change == Change::Unreadable {
+                    importers(now, change, &changed)
+                } else {
+                    Vec::new()
+                },
+                file: change.file.clone().into(),
+                module: change.module.clone(),
+                kind: match change.change {
                     Change::Cosmetic => SourceChangeKind::Cosmetic,
                     // A program may show its docstrings.
                     Change::Docstrings | Change::Code => SourceChangeKind::Code,
@@ -264,4 +270,18 @@ impl Opened {
             build_micros: u64::try_from(holding.build.as_micros()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// Which of the files that have `changed` import the module of `one` when they are loaded.
+fn importers(graph: &ProjectGraph, one: &ChangedFile, changed: &[ChangedFile]) -> Vec<OsString> {
+    let file = graph.root().join(&one.file);
+    let dependents: BTreeSet<String> = graph
+        .dependents(&file)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|dependent| !dependent.lazily)
+        .map(|dependent| dependent.module)
+        .collect();
+    let importers = changed.iter().filter(|other| *other != one && dependents.contains(&other.module));
+    importers.map(|importer| importer.file.clone().into()).collect()
 }

@@ -24,6 +24,7 @@ from hotreload._descriptors import Remembered
 from hotreload._finders import forget_everything
 from hotreload._learning import newest
 from hotreload._obstacles import POINTS_OF_NO_RETURN, Surroundings
+from hotreload._program import IMPORTS_ARE_OVER
 from hotreload._random import RandomStates
 from hotreload._reads import Loaded, ModuleLookups, RunReads
 
@@ -107,16 +108,15 @@ class Checkpoints:
             self._give_up(error)
 
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
-        if event in self._others[0] and len(sys.modules) != self._told:
+        if event in IMPORTS_ARE_OVER and event in self._others[0] and len(sys.modules) != self._told:
             self._tell()
         if event in POINTS_OF_NO_RETURN:
             self.end(POINTS_OF_NO_RETURN[event], self._place(sys._getframe(2)))
-        elif event == "import":
-            # Of an extension module, its file is told right before it is loaded.
-            if isinstance(file := args[1], str):
-                self._reads.note_module(file)
-        else:
+        elif event in RunReads.EVENTS:
             self._reads.hear(event, args, depth=3)
+        elif event == "import" and isinstance(file := args[1], str):
+            # Of an extension module, its file is told right before it is loaded.
+            self._reads.note_module(file)
 
     def end(self, obstacle: str | None = None, place: str = "") -> None:
         """Leave no more checkpoints, because of ``obstacle`` if there is one."""

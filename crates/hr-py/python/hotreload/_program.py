@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 
 from hotreload import _native
 from hotreload._learning import Learning
-from hotreload._outside import Outside
 from hotreload._reloaders import switch_off
+from hotreload._sources import Sources
 
 Beginning: TypeAlias = int | tuple[str, Any, tuple[Any, ...]]
 """The exit code of a program that cannot be begun, or: ``file`` and its path, ``code`` and a code object, ``call``, a
@@ -56,12 +56,15 @@ _OPTIONS = sys.orig_argv[1 : sys.orig_argv.index("-c")] if "-c" in sys.orig_argv
 class Running:
     """A program, from its first line to its last."""
 
-    def __init__(self, job: _native.Job, learning: Learning, outside: Outside) -> None:
+    EVENTS = (*IMPORTS_ARE_OVER, *Sources.EVENTS)
+    """The audit events that tell of what matters."""
+
+    def __init__(self, job: _native.Job, learning: Learning, sources: Sources) -> None:
         self._job = job
         self._learning = learning
-        self._outside = outside
-        self._loaded = 0
-        """How many modules there were when this was last told of."""
+        self._sources = sources
+        self._loaded = 0, job.run
+        """How many modules there were when this was last told of, by which run."""
 
     def begin(self, kind: str, name: str, function: str | None) -> Beginning:
         """Get ready for the program that ``kind`` and ``name`` tell, as the interpreter would."""
@@ -74,23 +77,27 @@ class Running:
         sys.orig_argv[:] = [sys.executable, *_OPTIONS, *self._job.argv]
         if function is not None:
             return _function(name, function)
+        self._sources.begin_with(os.path.join(os.getcwd(), name))
         return _file(name)
 
     def executed(self) -> None:
         """It has reached its end; what it has left to `atexit` and to threads is still to come."""
         self._tell()
 
-    def hear(self, _event: str, _args: tuple[Any, ...]) -> None:
-        """The program does what programs do once their imports are done."""
+    def hear(self, event: str, args: tuple[Any, ...]) -> None:
+        """The program loads a file, or does what programs do once their imports are done."""
+        if event in Sources.EVENTS:
+            if self._job.reloaded:
+                self._sources.hear(event, args, self._job, self._learning)
         # Most have nothing new to tell, and some do it often.
-        if len(sys.modules) != self._loaded:
+        elif (len(sys.modules), self._job.run) != self._loaded:
             self._tell()
 
     def _tell(self) -> None:
-        self._loaded = len(sys.modules)
+        self._loaded = len(sys.modules), self._job.run
         self._learning.tell(self._job)
         if self._job.reloaded:
-            self._outside.tell(self._job, self._learning)
+            self._sources.tell(self._job, self._learning)
 
     def own_modules(self) -> list[str]:
         """Names of the modules that this process shares with no template, in the order in which they were imported."""

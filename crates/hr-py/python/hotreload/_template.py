@@ -20,9 +20,9 @@ from hotreload._checkpoints import Checkpoints, Listener
 from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
 from hotreload._finders import forget_what_may_be_out_of_date
 from hotreload._learning import Learning
-from hotreload._outside import Outside
 from hotreload._reads import FileReads, Loaded, ModuleLookups
 from hotreload._servers import look_after
+from hotreload._sources import Sources
 
 if TYPE_CHECKING:
     from hotreload._profile import ImportProfile
@@ -155,7 +155,7 @@ class Template:
         self._seeded = False
         self._told: set[str] = set()
         """Names of the modules that were loaded when this process, or what it was forked from, settled."""
-        self._outside = Outside()
+        self._sources = Sources()
         self._running: _program.Running | None = None
         self._checkpoints: Checkpoints | None = None
 
@@ -262,7 +262,7 @@ class Template:
         new = [name for name in list(sys.modules) if name not in self._told]
         self._told.update(new)
         modules = {file for name in new for file in _files_of(sys.modules.get(name))}
-        self._outside.loaded_by_template(modules)
+        self._sources.loaded_by_template(modules)
         modules.update(broken)
         opened = dict.fromkeys(absent_files) | self._files.files()
         return Loaded(
@@ -295,11 +295,11 @@ class Template:
             checkpoints = self._checkpoints_of(job, (), _nobody) if job.checkpointing else None
             return _run.carry_out(job, self._effects, learning, checkpoints)
         _run.become(job, self._effects)
-        self._running = _program.Running(job, learning, self._outside)
+        self._running = _program.Running(job, learning, self._sources)
         if job.checkpointing:
-            self._checkpoints = self._checkpoints_of(job, _program.IMPORTS_ARE_OVER, self._running.hear)
+            self._checkpoints = self._checkpoints_of(job, _program.Running.EVENTS, self._running.hear)
         else:
-            self._files.hand_over(_program.IMPORTS_ARE_OVER, self._running.hear)
+            self._files.hand_over(_program.Running.EVENTS, self._running.hear)
         beginning = self._running.begin(*job.program)
         if self._checkpoints is not None:
             self._checkpoints.begin()

@@ -1,9 +1,10 @@
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hr_forkserver::protocol::{ExitStatus, Problem, SourceChange, SourceChangeKind, TemplateState, Update};
 use nix::sys::signal::Signal;
 
-use super::{Action, Changed, Event, Exit, Line, State};
+use super::{Action, Changed, Event, Exit, Line, Outlook, State};
 
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -40,6 +41,7 @@ fn update(kinds: &[(&str, SourceChangeKind)]) -> Event {
         file: file.into(),
         module: String::new(),
         kind: *kind,
+        importers: Vec::new(),
     });
     let unreadable = kinds.iter().filter(|(_, kind)| *kind == SourceChangeKind::Unreadable);
     let problems = unreadable.map(|(file, _)| problem(file)).collect();
@@ -148,7 +150,7 @@ fn a_file_that_the_user_watches_counts_whatever_the_source_says() {
 fn a_syntax_error_leaves_the_program_alone_until_it_is_repaired() {
     let mut session = Session::running();
     session.saved("a.py");
-    let still = Action::Say(Line::Unreadable(vec![problem("a.py")], true));
+    let still = Action::Say(Line::Unreadable(vec![problem("a.py")], Outlook::GoesOn));
     assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Unreadable)])), [still]);
     session.saved("a.py");
     assert_eq!(session.on(update(&[("a.py", SourceChangeKind::Code)])), [Action::Stop(GRACE)]);
@@ -159,6 +161,39 @@ fn a_syntax_error_leaves_the_program_alone_until_it_is_repaired() {
     session.saved("a.py");
     let nothing = Action::Say(Line::Nothing(vec!["a.py".into()]));
     assert_eq!(session.on(update(&[])), [nothing], "it is what runs");
+}
+
+#[test]
+fn a_syntax_error_in_a_file_that_the_program_does_without_holds_up_nothing() {
+    let unreadable = || update(&[("a.py", SourceChangeKind::Unreadable)]);
+    let told = |outlook| Action::Say(Line::Unreadable(vec![problem("a.py")], outlook));
+    let loads = |files: &[&str]| {
+        let mut session = Session::running();
+        assert_eq!(session.on(Event::Loaded(files.iter().map(PathBuf::from).collect())), []);
+        session.saved("a.py");
+        session
+    };
+    assert_eq!(loads(&["b.py"]).on(unreadable()), [told(Outlook::Indifferent), Action::Stop(GRACE)]);
+    assert_eq!(loads(&["b.py", "a.py"]).on(unreadable()), [told(Outlook::GoesOn)]);
+    let mut ended = loads(&["b.py"]);
+    ended.on(Event::Ended(ExitStatus::Exited(1)));
+    assert_eq!(ended.on(unreadable()), [told(Outlook::Indifferent), Action::Start]);
+    assert_eq!(ended.on(Event::Started(None)), [restarted(&["a.py"], 0)]);
+    ended.saved("a.py");
+    assert_eq!(
+        ended.on(unreadable()),
+        [told(Outlook::GoesOn)],
+        "this version has not told yet what it loads"
+    );
+
+    let mut imported = loads(&["b.py"]);
+    let Event::Updated(mut update) = unreadable() else { unreachable!() };
+    update.source[0].importers.push("b.py".into());
+    assert_eq!(
+        imported.on(Event::Updated(update)),
+        [told(Outlook::GoesOn)],
+        "the next version would load it"
+    );
 }
 
 #[test]
