@@ -33,8 +33,7 @@ PATIENCE = 3
 
 USUAL = ["leaf", "route", "deep"]
 POSITIONS = ["10%", "50%", "90%"]
-EXTREMES = ["deep", "leaf"]
-"""Constants that are edited if nobody says otherwise: each once; twice, by their places; twice, without such."""
+"""Constants that are edited if nobody says otherwise, each once and each twice."""
 
 IDLE = 10.0
 """Seconds for which nothing is asked of anybody."""
@@ -111,7 +110,7 @@ def measure_again(servers: list[Server], wanted: list[str], rounds: int, order: 
                 seconds = server.start_again()
                 if number >= 0:
                     tell("sample", tool=server.name, edit="start", save="", seconds=seconds)
-            constants = wanted or (POSITIONS if server.has(POSITIONS[0]) else EXTREMES)
+            constants = [constant for constant in wanted or POSITIONS if server.has(constant)]
             for constant in order.sample(constants, len(constants)):
                 for turn in times:
                     measure(server, constant, number, f"{constant} {turn}")

@@ -1,4 +1,4 @@
-"""The projects whose edits are measured. Each answers three constants, which lie in three of its files."""
+"""The projects whose edits are measured. Each answers constants, which lie in several of its files."""
 
 import shutil
 from collections.abc import Callable
@@ -38,6 +38,8 @@ class Constant:
 
     file: str
     name: str
+    answer: str
+    """The name under which ``/constants`` answers it."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,19 @@ class Project:
     application: str
     """What uvicorn is to serve; empty if the project is a site of Django's, started through its `manage.py`."""
     constants: dict[str, Constant]
-    """By the name under which ``/constants`` answers them.
+    """By their places.
 
     ``leaf`` lies in a module that is imported late, ``deep`` in one that is imported early and by all that follow, and
     ``route`` in the one with the route.
     """
-    has_positions: bool = False
-    """Whether there are others at some percent of the order in which its modules are executed."""
+    is_generated: bool = False
+    """Whether there are others at some percent of the order in which its modules are executed, to be found there."""
 
     def constants_in(self, folder: Path) -> dict[str, Constant]:
         """All of them, in the project that was written there."""
-        found = generate.positions(folder) if self.has_positions else {}
-        positions = {share: Constant(f"{module.replace('.', '/')}.py", name) for share, (module, name) in found.items()}
-        return self.constants | positions
+        found = generate.positions(folder) if self.is_generated else {}
+        files = {share: f"{module.replace('.', '/')}.py" for share, (module, _) in found.items()}
+        return self.constants | {share: Constant(files[share], name, share) for share, (_, name) in found.items()}
 
 
 def _realapp(folder: Path) -> None:
@@ -83,25 +85,28 @@ def _huge(folder: Path) -> None:
     generate.write(folder, 10)
 
 
-_LEAF = Constant("realapp/site/pages.py", "EDITION")
-_DEEP = Constant("realapp/settings.py", "REVISION")
+def _of_realapp(route: Constant) -> dict[str, Constant]:
+    """17 modules are executed: the one with the route is the 3rd, the settings are the 9th, and the client the 16th."""
+    leaf = Constant("realapp/site/pages.py", "EDITION", "leaf")
+    deep = Constant("realapp/settings.py", "REVISION", "deep")
+    late = Constant("realapp/web/client.py", "TIMEOUT", "late")
+    return {"leaf": leaf, "route": route, "deep": deep, "10%": route, "50%": deep, "90%": late}
+
 
 _GENERATED = {
-    "leaf": Constant("shop/api/voucher.py", "API_VOUCHER"),
-    "route": Constant("shop/main.py", "MAIN"),
-    "deep": Constant("shop/core/voucher.py", "CORE_VOUCHER"),
+    "leaf": Constant("shop/api/voucher.py", "API_VOUCHER", "leaf"),
+    "route": Constant("shop/main.py", "MAIN", "route"),
+    "deep": Constant("shop/core/voucher.py", "CORE_VOUCHER", "deep"),
 }
 
 PROJECTS = {
-    "small": Project(_small, "main:application", {"route": Constant("main.py", "MAIN")}),
+    "small": Project(_small, "main:application", {"route": Constant("main.py", "MAIN", "route")}),
     "realapp": Project(
         _realapp,
         "realapp.web.api:api",
-        {"leaf": _LEAF, "route": Constant("realapp/web/api.py", "VERSION"), "deep": _DEEP},
+        _of_realapp(Constant("realapp/web/api.py", "VERSION", "route")),
     ),
-    "django": Project(
-        _realapp, "", {"leaf": _LEAF, "route": Constant("realapp/site/urls.py", "VERSION"), "deep": _DEEP}
-    ),
-    "large": Project(_large, "shop.main:application", _GENERATED, has_positions=True),
-    "huge": Project(_huge, "shop.main:application", _GENERATED, has_positions=True),
+    "django": Project(_realapp, "", _of_realapp(Constant("realapp/site/urls.py", "VERSION", "route"))),
+    "large": Project(_large, "shop.main:application", _GENERATED, is_generated=True),
+    "huge": Project(_huge, "shop.main:application", _GENERATED, is_generated=True),
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import answers
 import edits
 import processes
-from projects import Project
+from projects import Constant, Project
 from tools import Tool
 
 START_LIMIT = 300.0
@@ -52,7 +52,7 @@ class Server:
         folder.mkdir()
         project.write(self._root)
         self._constants = project.constants_in(self._root)
-        self._values = dict.fromkeys(self._constants, edits.FIRST - 1)
+        self._values = dict.fromkeys(self._constants.values(), edits.FIRST - 1)
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -73,20 +73,21 @@ class Server:
     def start(self) -> None:
         """Start it, and wait for the first answer."""
         self.port = answers.free_port()
-        for name in self._values:
-            self._save(name, "rename")  # so that it is known what must be answered
+        for constant in self._values:
+            self._save(constant, "rename")  # so that it is known what must be answered
         self._launch()
-        if not all(self._answers(name, value) for name, value in self._values.items()):
+        if not all(self._answers(constant, value) for constant, value in self._values.items()):
             raise NoAnswerError(f"{self.name} does not answer:\n{self._last_lines()}")
         self.settle()
 
     def edit(self, name: str, way: str) -> float | None:
         """Save a change. Seconds until it is answered; nothing if it never is."""
-        saved = self._save(name, way)
+        constant = self._constants[name]
+        saved = self._save(constant, way)
         if self._tool.by_hand:
             self.end()
             self._launch()
-        answered = answers.wait_for(self.port, name, self._values[name], CHANGE_LIMIT)
+        answered = answers.wait_for(self.port, constant.answer, self._values[constant], CHANGE_LIMIT)
         if answered is None:
             self.missed += 1
             return None
@@ -146,8 +147,8 @@ class Server:
         self.port = answers.free_port()
         started = time.monotonic()
         self._launch()
-        name, value = next(iter(self._values.items()))
-        answered = answers.wait_for(self.port, name, value, START_LIMIT)
+        constant, value = next(iter(self._values.items()))
+        answered = answers.wait_for(self.port, constant.answer, value, START_LIMIT)
         self.settle()
         return None if answered is None else answered - started
 
@@ -182,17 +183,16 @@ class Server:
                 start_new_session=True,
             )
 
-    def _save(self, name: str, way: str) -> float:
-        constant = self._constants[name]
-        self._values[name] += 1
+    def _save(self, constant: Constant, way: str) -> float:
+        self._values[constant] += 1
         path = self._root / constant.file
-        return edits.WAYS[way](path, edits.change(path, constant.name, self._values[name]))
+        return edits.WAYS[way](path, edits.change(path, constant.name, self._values[constant]))
 
-    def _answers(self, name: str, value: int) -> bool:
+    def _answers(self, constant: Constant, value: int) -> bool:
         """Whether it comes to answer that, before it ends or the time for a start is over."""
         deadline = time.monotonic() + START_LIMIT
         while self._process and self._process.poll() is None and time.monotonic() < deadline:
-            if answers.wait_for(self.port, name, value, 1.0) is not None:
+            if answers.wait_for(self.port, constant.answer, value, 1.0) is not None:
                 return True
         return False
 

@@ -28,9 +28,9 @@ from hotreload._program import IMPORTS_ARE_OVER
 from hotreload._random import RandomStates
 from hotreload._reads import Loaded, ModuleLookups, RunReads
 
-COPYING = 2
+COPYING = 3
 """What a checkpoint costs in all, as a multiple of the time in which it is made. The rest comes when memory is copied
-that both sides have."""
+that both sides have: of a web application of 300 modules, in which making one takes 8 ms, 3,500 pages each, 14 ms."""
 
 FIRST_COST = 0.004
 """Seconds that a checkpoint is taken to cost before there was one."""

@@ -31,8 +31,8 @@ const MAX_KINDS: usize = 3;
 const KNOWN_KINDS: usize = 32;
 
 /// What checkpoints cost at the least, as the time that imports must take for each percent that they may be lengthened by:
-/// a millisecond, and as much again for memory that is copied later (`_checkpoints.py`).
-const LEAST_COST: Duration = Duration::from_millis(200);
+/// a millisecond, and twice as much for memory that is copied later (`_checkpoints.py`).
+const LEAST_COST: Duration = Duration::from_millis(300);
 
 /// Everything that a program can see of its beginning but files. What was begun in another way has another past.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +123,11 @@ pub(crate) struct SortedOut {
     pub(crate) changed: BTreeSet<OsString>,
 }
 
+/// A program that is started again after an edit may be lengthened by this part of what its first start may be. Somebody waits
+/// for it each time, and most of what it would leave is for files that are not edited next; those that were edited lately have
+/// a checkpoint of their own in any case.
+const RESTART_SHARE: u32 = 3;
+
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct Past {
@@ -153,16 +158,23 @@ impl Past {
     /// Where a run of `kind` is to leave checkpoints, now that some files were edited. Nowhere if that is not worth it: its
     /// imports take too little time, or another run is at it.
     pub(crate) fn checkpointing(&self, kind: &Kind, checkpointing: &Checkpointing) -> Option<Checkpointing> {
-        if matches!(kind.begins, Begins::Module(_)) {
+        let known = self.kinds.iter().find(|known| *known.kind == *kind);
+        let is_call = matches!(kind.begins, Begins::Module(_));
+        if is_call {
             let least = LEAST_COST / checkpointing.overhead.max(1);
-            let known = self.kinds.iter().find(|known| *known.kind == *kind);
             let takes = known.and_then(|known| known.takes);
             let busy = self.runs.values().any(|line| line.open && *line.kind == *kind);
             if busy || takes.is_some_and(|takes| takes < least) {
                 return None;
             }
         }
-        Some(Checkpointing { edited: self.edited.iter().cloned().collect(), ..checkpointing.clone() })
+        let starts_again = known.is_some_and(|known| known.modules.is_some()) && !is_call;
+        let share = if starts_again { RESTART_SHARE } else { 1 };
+        Some(Checkpointing {
+            edited: self.edited.iter().cloned().collect(),
+            overhead: checkpointing.overhead.div_ceil(share),
+            ..checkpointing.clone()
+        })
     }
 
     /// Takes note of files that were edited.

@@ -68,3 +68,17 @@ fn kinds_that_were_run_long_ago_are_forgotten() {
     assert!(!past.add(SnapshotId(10), RunId(0), checkpoint(0)));
     assert!(past.add(SnapshotId(11), RunId(99), checkpoint(0)));
 }
+
+#[test]
+fn a_program_that_starts_again_may_be_lengthened_by_less() {
+    let program = Program::Module("shop".to_owned());
+    let kind =
+        Kind { begins: Begins::Program { program, reloaded: true, early: true, entry: None }, ..kind() };
+    let mut past = Past::new(Watch::default());
+    let wanted = Checkpointing { most: 12, overhead: 10, edited: Vec::new() };
+    let overhead = |past: &Past| past.checkpointing(&kind, &wanted).map(|wanted| wanted.overhead);
+    past.begins(RUN, kind.clone(), SnapshotId(1), None, true);
+    assert_eq!(overhead(&past), Some(10), "the first one may have been stopped before it left any");
+    past.imports_over(&ImportsOver { run: RUN, modules: 3, micros: 900_000, obstacle: None });
+    assert_eq!(overhead(&past), Some(4));
+}
