@@ -15,6 +15,7 @@ mod events;
 mod interpreter;
 mod job;
 mod loaded;
+mod memory;
 mod payload;
 mod program;
 mod records;
@@ -36,5 +37,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<run::Run>()?;
     module.add_class::<job::Job>()?;
     module.add_class::<job::Results>()?;
+    module.add_function(wrap_pyfunction!(memory::pages_copied, module)?)?;
     Ok(())
 }

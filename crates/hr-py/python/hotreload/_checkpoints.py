@@ -20,6 +20,7 @@ from types import FrameType, ModuleType, TracebackType
 from typing import Any, NamedTuple, TypeAlias
 
 from hotreload import _native
+from hotreload._cost import Cost
 from hotreload._descriptors import Remembered
 from hotreload._finders import forget_everything
 from hotreload._learning import newest
@@ -27,13 +28,6 @@ from hotreload._obstacles import POINTS_OF_NO_RETURN, Surroundings
 from hotreload._program import IMPORTS_ARE_OVER
 from hotreload._random import RandomStates
 from hotreload._reads import Loaded, ModuleLookups, RunReads
-
-COPYING = 3
-"""What a checkpoint costs in all, as a multiple of the time in which it is made. The rest comes when memory is copied
-that both sides have: of a web application of 300 modules, in which making one takes 8 ms, 3,500 pages each, 14 ms."""
-
-FIRST_COST = 0.004
-"""Seconds that a checkpoint is taken to cost before there was one."""
 
 Listener: TypeAlias = Callable[[str, tuple[Any, ...]], None]
 """Takes an audit event and its arguments."""
@@ -68,7 +62,7 @@ class Checkpoints:
         """How many modules there were when imports seemed to be over."""
         self._number = 0
         self._began = self._last = time.perf_counter()
-        self._cost = FIRST_COST
+        self._cost = Cost()
         self._busy = False
         self._take_wishes()
         self._method: Any = None
@@ -225,19 +219,23 @@ class Checkpoints:
         self._pause(module.__name__, file)
 
     def _is_worth_it(self, file: str) -> bool:
+        if file in self._edited:
+            return True
         now = time.perf_counter()
+        passed = now - self._last
         # The longer it has taken to come here, the less does it matter to go back a little further.
-        distance = max(self._allowance(), (now - self._began) / (2 * max(self._most, 1)))
-        return now - self._last > distance or file in self._edited
+        if passed <= (now - self._began) / (2 * max(self._most, 1)):
+            return False
+        return passed > self._allowed(self._cost.at_least()) and passed > self._allowed(self._cost.seconds())
 
     def _is_worth_keeping(self) -> bool:
         """Whether the last checkpoint, which all calls go on from that come after no edit, is worth what it costs."""
-        now, allowance = time.perf_counter(), self._allowance()
-        return now - self._began > allowance and now - self._last > min(self._cost * COPYING, allowance)
+        now, cost = time.perf_counter(), self._cost.seconds()
+        return now - self._began > self._allowed(cost) and now - self._last > min(cost, self._allowed(cost))
 
-    def _allowance(self) -> float:
-        """After how many seconds of imports one more checkpoint costs no more than it may."""
-        return self._cost * COPYING * 100 / max(self._overhead, 1)
+    def _allowed(self, cost: float) -> float:
+        """After how many seconds of imports one more checkpoint, for this many seconds, costs no more than it may."""
+        return cost * 100 / max(self._overhead, 1)
 
     def _pause(self, module: str, file: str) -> None:
         for stream in (sys.stdout, sys.stderr):
@@ -252,6 +250,7 @@ class Checkpoints:
             return  # no more files are to be had just now
         try:
             so_far = self._number, self._micros(), len(sys.modules)
+            self._cost.about_to_make()
             goes_on = self._job.pause((module, file), so_far, self._consumed)
         except OSError:
             self._surroundings.descriptors.forget(descriptors)
@@ -264,8 +263,8 @@ class Checkpoints:
             self._go_on(before, states, descriptors)
         else:
             self._surroundings.descriptors.forget(descriptors)
+            self._cost.made()
             self._last = time.perf_counter()
-            self._cost = max(self._last - before, FIRST_COST / 4)
 
     def _go_on(self, before: float, states: Any, descriptors: Remembered) -> None:
         """This is another run, which goes on from here."""
@@ -278,6 +277,7 @@ class Checkpoints:
         now = time.perf_counter()
         self._began += now - before
         self._last = now
+        self._cost.go_on()
         # Directories may have changed, and their times may not show it.
         forget_everything()
         if not self._most:

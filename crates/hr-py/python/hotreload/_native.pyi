@@ -10,6 +10,9 @@ __version__: str
 
 PayloadParts = tuple[list[int], bytes | None, int | None]
 
+def pages_copied() -> int:
+    """Pages that were faulted in and are not more memory than before. Only differences tell anything."""
+
 class Results:
     """Where a run sends what came of its call, once."""
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import select
-import time
 from typing import TYPE_CHECKING, Any
 
 from harness import processes
+from harness.lines import Lines
 
 if TYPE_CHECKING:
     from harness.user import User
@@ -20,8 +18,7 @@ class Caller:
     def __init__(self, user: User, module: str) -> None:
         self._child = user.start_script("caller.py", module)
         assert self._child.stdout is not None
-        self._output = self._child.stdout.fileno()
-        self._rest = b""
+        self._lines = Lines(self._child.stdout.fileno())
         assert self._line() == "READY\n"
 
     def call(self, function: str, *arguments: object, **variables: str) -> list[str]:
@@ -46,13 +43,8 @@ class Caller:
         assert self._child.returncode == 0, errors
 
     def _line(self) -> str:
-        deadline = time.monotonic() + processes.LIMIT
-        while b"\n" not in self._rest:
-            readable, _, _ = select.select([self._output], [], [], max(0.0, deadline - time.monotonic()))
-            more = os.read(self._output, 65536) if readable else b""
-            if not more:
-                _, errors = self._child.communicate(timeout=processes.LIMIT)
-                raise AssertionError(f"nothing more is said after {self._rest!r}\n{errors}")
-            self._rest += more
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode() + "\n"
+        try:
+            return self._lines.next()
+        except EOFError as end:
+            _, errors = self._child.communicate(timeout=processes.LIMIT)
+            raise AssertionError(f"{end}\n{errors}") from None

@@ -6,14 +6,11 @@ modules have. At its end the program prints all of it.
 
 from __future__ import annotations
 
-import os
-import select
 import shutil
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
-from harness import processes
+from harness.lines import Lines
 
 if TYPE_CHECKING:
     import random
@@ -295,15 +292,14 @@ class Reader:
     """Lines of a development loop, those of the program apart from those of `hr`."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._rest = b""
+        self._lines = Lines(descriptor)
         self.said: list[str] = []
 
     def until_state(self) -> list[str]:
         """What the program prints up to its state or its end."""
         lines: list[str] = []
         while True:
-            line = self._line()
+            line = self._lines.next()
             if not line.startswith("hr  "):
                 lines.append(line)
                 if line.startswith("STATE "):
@@ -312,13 +308,3 @@ class Reader:
             self.said.append(line)
             if "waiting for a change" in line:
                 return lines
-
-    def _line(self) -> str:
-        deadline = time.monotonic() + processes.LIMIT
-        while b"\n" not in self._rest:
-            readable, _, _ = select.select([self._descriptor], [], [], max(0.0, deadline - time.monotonic()))
-            more = os.read(self._descriptor, 65536) if readable else b""
-            assert more, f"nothing more is said after {self.said} and {self._rest!r}"
-            self._rest += more
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode() + "\n"

@@ -30,9 +30,9 @@ const MAX_KINDS: usize = 3;
 /// How many kinds of runs are remembered.
 const KNOWN_KINDS: usize = 32;
 
-/// What checkpoints cost at the least, as the time that imports must take for each percent that they may be lengthened by:
-/// a millisecond, and twice as much for memory that is copied later (`_checkpoints.py`).
-const LEAST_COST: Duration = Duration::from_millis(300);
+/// What checkpoints cost at the least (`_cost.py`), as the time that imports must take for each percent that they may be
+/// lengthened by.
+const LEAST_COST: Duration = Duration::from_millis(100);
 
 /// Everything that a program can see of its beginning but files. What was begun in another way has another past.
 #[derive(Clone, Debug, PartialEq, Eq)]
