@@ -15,6 +15,8 @@ pub struct Checkpointing {
     pub overhead: u32,
     /// Files that were edited lately, absolute: each module in one of them is worth a checkpoint of its own.
     pub edited: Vec<OsString>,
+    /// What one costs, in microseconds, if a run like this one has measured it.
+    pub cost: Option<u64>,
 }
 
 /// What a checkpoint is, as it tells itself.
@@ -45,4 +47,7 @@ pub struct ImportsOver {
     pub micros: u64,
     /// What a fork would not keep, and the `file:line` that caused it, if that is why.
     pub obstacle: Option<(String, String)>,
+    /// What the last checkpoint has cost, in microseconds, if there was one: to make it, and to copy memory that both sides had.
+    /// Whatever goes on from one copies about as much.
+    pub cost: Option<u64>,
 }

@@ -72,7 +72,7 @@ pub use variables::Variables;
 use serde::{Deserialize, Serialize};
 
 /// The version of every message in this crate. Raise it with any change to their shape.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// The first message of each side of a conversation.
 ///

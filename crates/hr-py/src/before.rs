@@ -14,14 +14,16 @@ pub(crate) struct Before {
     listener: Py<PyAny>,
     /// Called with the exception that the method has raised, its traceback, the method's object and arguments.
     failed: Option<Py<PyAny>>,
+    /// Whether the method is called with a class, as `__new__` is, and not with an object of it.
+    is_static: bool,
 }
 
 #[pymethods]
 impl Before {
     #[new]
-    #[pyo3(signature = (method, listener, failed = None))]
-    fn new(method: Py<PyAny>, listener: Py<PyAny>, failed: Option<Py<PyAny>>) -> Self {
-        Self { method, listener, failed }
+    #[pyo3(signature = (method, listener, failed = None, *, is_static = false))]
+    fn new(method: Py<PyAny>, listener: Py<PyAny>, failed: Option<Py<PyAny>>, is_static: bool) -> Self {
+        Self { method, listener, failed, is_static }
     }
 
     fn __get__(
@@ -30,18 +32,20 @@ impl Before {
         _kind: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        match object {
-            None => Ok(slf.get().method.clone_ref(py)),
-            Some(object) => Ok(Py::new(py, BoundBefore { method: slf.clone().unbind(), object })?.into_any()),
+        let before = slf.get();
+        if object.is_none() && !before.is_static {
+            return Ok(before.method.clone_ref(py));
         }
+        let object = object.filter(|_| !before.is_static);
+        Ok(Py::new(py, BoundBefore { method: slf.clone().unbind(), object })?.into_any())
     }
 }
 
-/// The method of one object.
+/// The method of one object, or of a class.
 #[pyclass(frozen)]
 pub(crate) struct BoundBefore {
     method: Py<Before>,
-    object: Py<PyAny>,
+    object: Option<Py<PyAny>>,
 }
 
 #[pymethods]
@@ -53,8 +57,8 @@ impl BoundBefore {
         arguments: &Bound<'py, PyTuple>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Before { method, listener, failed } = self.method.get();
-        let mut all = vec![self.object.bind(py).clone()];
+        let Before { method, listener, failed, is_static: _ } = self.method.get();
+        let mut all: Vec<_> = self.object.iter().map(|object| object.bind(py).clone()).collect();
         all.extend(arguments.iter());
         let all = PyTuple::new(py, all)?;
         let instead = listener.bind(py).call1(&all)?;

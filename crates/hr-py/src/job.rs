@@ -79,10 +79,10 @@ fn identity(descriptor: &OwnedFd) -> Option<(u64, u64)> {
 }
 
 /// How many checkpoints are worth keeping, how much time they may cost in percent, and files that were edited lately.
-type Placement = (u32, u32, Vec<OsString>);
+type Placement = (u32, u32, Vec<OsString>, Option<u64>);
 
 fn placement(checkpointing: Checkpointing) -> Placement {
-    (checkpointing.most, checkpointing.overhead, checkpointing.edited)
+    (checkpointing.most, checkpointing.overhead, checkpointing.edited, checkpointing.cost)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -268,13 +268,19 @@ impl Job {
     }
 
     /// Tells the supervisor that this run leaves no more checkpoints.
-    #[pyo3(signature = (modules, micros, obstacle))]
-    fn note_imports_over(&self, modules: u32, micros: u64, obstacle: Option<(String, String)>) {
-        self.note(&Note::ImportsOver(ImportsOver { run: self.run(), modules, micros, obstacle }));
+    #[pyo3(signature = (modules, micros, obstacle, cost))]
+    fn note_imports_over(
+        &self,
+        modules: u32,
+        micros: u64,
+        obstacle: Option<(String, String)>,
+        cost: Option<u64>,
+    ) {
+        self.note(&Note::ImportsOver(ImportsOver { run: self.run(), modules, micros, obstacle, cost }));
     }
 
-    /// How many checkpoints are worth keeping, how much time they may cost in percent, and which files were edited lately;
-    /// nothing if none are to be left.
+    /// How many checkpoints are worth keeping, how much time they may cost in percent, which files were edited lately, and what
+    /// one costs in microseconds, if that is known; nothing if none are to be left.
     #[getter]
     fn checkpointing(&self) -> Option<Placement> {
         locked(&self.checkpointing).clone()

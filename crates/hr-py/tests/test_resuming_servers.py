@@ -72,6 +72,7 @@ def test_an_application_goes_on_wherever_its_server_imports_it(
 
 OWN_SERVER = """\
 import asyncio, importlib, sys
+import {runner}
 async def main():
     application = importlib.import_module("shop.web")
     async def answer(reader, writer):
@@ -80,15 +81,20 @@ async def main():
         writer.close()
     server = await asyncio.start_server(answer, sys.argv[1], int(sys.argv[2]))
     await server.serve_forever()
-asyncio.run(main())
+{runner}.run(main())
 """
 
 
-@pytest.mark.parametrize("entry", ["shop.web:app", ""], ids=["named", "unknown"])
+@pytest.mark.parametrize(
+    ("runner", "entry"),
+    [("asyncio", "shop.web:app"), ("asyncio", ""), ("uvloop", "shop.web:app")],
+    ids=["named", "unknown", "named-uvloop"],
+)
 def test_what_a_server_of_ones_own_imports_is_what_the_settings_name(
-    user: User, develop: Callable[..., Development], address: Address, entry: str
+    user: User, develop: Callable[..., Development], address: Address, runner: str, entry: str
 ) -> None:
-    user.place.write({**APPLICATION, "serve.py": OWN_SERVER})
+    user.environment.link_programs("uvloop")
+    user.place.write({**APPLICATION, "serve.py": OWN_SERVER.replace("{runner}", runner)})
     user.place.write({"pyproject.toml": DENSE + (f"entry = '{entry}'\n" if entry else "")})
     hr = develop("serve.py", address.host, str(address.port), terminal=True)
     assert hr.ask(address) == "1"

@@ -107,6 +107,7 @@ impl Opened {
             most: self.open.checkpoints.or(settings.checkpoints).unwrap_or(Open::CHECKPOINTS),
             overhead: overhead.unwrap_or(Open::CHECKPOINT_OVERHEAD),
             edited: Vec::new(),
+            cost: None,
         }
     }
 

@@ -62,17 +62,17 @@ class Checkpoints:
         """How many modules there were when imports seemed to be over."""
         self._number = 0
         self._began = self._last = time.perf_counter()
-        self._cost = Cost()
         self._busy = False
-        self._take_wishes()
+        self._cost = Cost(self._take_wishes())
         self._method: Any = None
         self._over = True
         self._early = False
         self._failure: _Failure | None = None
 
-    def _take_wishes(self) -> None:
-        self._most, self._overhead, edited = self._job.checkpointing or (0, 0, [])
+    def _take_wishes(self) -> int | None:
+        self._most, self._overhead, edited, cost = self._job.checkpointing or (0, 0, [], None)
         self._edited = frozenset(edited)
+        return cost
 
     def begin(self) -> None:
         """The first line of the program is next."""
@@ -144,7 +144,7 @@ class Checkpoints:
     def _tell(self, obstacle: tuple[str, str] | None = None) -> None:
         """As far as can be seen, imports are over."""
         self._told = len(sys.modules)
-        self._job.note_imports_over(self._told, self._micros(), obstacle)
+        self._job.note_imports_over(self._told, self._micros(), obstacle, self._cost.micros())
 
     def import_early(self, name: str) -> None:
         """Import what a server is about to import in its event loop, where no checkpoint can lie.
@@ -219,9 +219,9 @@ class Checkpoints:
         self._pause(module.__name__, file)
 
     def _is_worth_it(self, file: str) -> bool:
-        if file in self._edited:
-            return True
         now = time.perf_counter()
+        if file in self._edited:
+            return now - self._began > self._least_saving()
         passed = now - self._last
         # The longer it has taken to come here, the less does it matter to go back a little further.
         if passed <= (now - self._began) / (2 * max(self._most, 1)):
@@ -231,7 +231,12 @@ class Checkpoints:
     def _is_worth_keeping(self) -> bool:
         """Whether the last checkpoint, which all calls go on from that come after no edit, is worth what it costs."""
         now, cost = time.perf_counter(), self._cost.seconds()
-        return now - self._began > self._allowed(cost) and now - self._last > min(cost, self._allowed(cost))
+        return now - self._began > self._allowed(cost) and now - self._last > self._least_saving()
+
+    def _least_saving(self) -> float:
+        """What goes on from a checkpoint copies memory, too: one that saves fewer seconds saves nothing."""
+        cost = self._cost.seconds()
+        return min(cost, self._allowed(cost))
 
     def _allowed(self, cost: float) -> float:
         """After how many seconds of imports one more checkpoint, for this many seconds, costs no more than it may."""

@@ -26,7 +26,9 @@ class Cost:
     How long one takes differs tenfold between machines, and is measured.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, expected: int | None) -> None:
+        """``expected`` is what another run like this one has measured, in microseconds."""
+        self._expected = FIRST if expected is None else expected / 1e6
         self._probe = bytearray(_PAGE * _PROBED)
         self._made: float | None = None
         self._page = 0.0
@@ -54,12 +56,16 @@ class Cost:
 
     def at_least(self) -> float:
         """Seconds, without what has to be looked up."""
-        return FIRST if self._made is None else self._made
+        return self._expected if self._made is None else self._made
+
+    def micros(self) -> int | None:
+        """Microseconds, if there was a checkpoint."""
+        return None if self._made is None else int(self.seconds() * 1e6)
 
     def seconds(self) -> float:
         """All of it."""
         if self._made is None:
-            return FIRST
+            return self._expected
         return self._made + self._page * max(0, _native.pages_copied() - self._copied)
 
     def _touch(self) -> None:

@@ -41,6 +41,8 @@ class Before:
         method: Callable[..., Any],
         listener: Callable[..., BaseException | None],
         failed: Callable[..., None] | None = None,
+        *,
+        is_static: bool = False,
     ) -> None: ...
 
 class Job:
@@ -63,9 +65,9 @@ class Job:
     """Whether what a server imports in its event loop is imported before."""
     entry: str | None
     """What is imported right before the first event loop is made, as well."""
-    checkpointing: tuple[int, int, list[str]] | None
-    """How many checkpoints are worth keeping, how much time they may cost in percent, and files that were edited
-    lately; nothing if none are to be left."""
+    checkpointing: tuple[int, int, list[str], int | None] | None
+    """How many checkpoints are worth keeping, how much time they may cost in percent, files that were edited lately,
+    and what one costs in microseconds, if that is known; nothing if none are to be left."""
     result: Results
 
     @staticmethod
@@ -87,7 +89,9 @@ class Job:
     def note_sources(self, own: list[tuple[str, list[str]]], outside: list[tuple[str, list[str]]]) -> None: ...
     def note_reloader_off(self, library: str) -> None: ...
     def note_needs_event_loop(self, module: str) -> None: ...
-    def note_imports_over(self, modules: int, micros: int, obstacle: tuple[str, str] | None) -> None: ...
+    def note_imports_over(
+        self, modules: int, micros: int, obstacle: tuple[str, str] | None, cost: int | None
+    ) -> None: ...
     def pause(self, before: tuple[str, str], so_far: tuple[int, int, int], describe: Callable[[], Any], /) -> bool:
         """Leave a checkpoint before a module and its file. Whether this is a run that goes on from it."""
 

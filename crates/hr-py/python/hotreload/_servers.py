@@ -64,18 +64,17 @@ def look_after(import_early: Callable[[str], None], give_up: Callable[[str], Non
 
         module.AbstractServer.serve = _native.Before(vars(module.AbstractServer)["serve"], about_to_serve)
 
-    def loops_of(kind: str) -> Callable[[Any], None]:
-        """Before the first is made: it opens sockets of its own."""
+    def about_to_make_loop(*_: object, **__: object) -> None:
+        """A loop opens sockets of its own as soon as it is made."""
+        if entry is not None:
+            import_early(entry)
 
-        def about_to_be_made(*_: object, **__: object) -> None:
-            if entry is not None:
-                import_early(entry)
+    def asyncio(module: Any) -> None:
+        module.BaseEventLoop.__init__ = _native.Before(module.BaseEventLoop.__init__, about_to_make_loop)
 
-        def replace(module: Any) -> None:
-            loop = getattr(module, kind)
-            loop.__init__ = _native.Before(loop.__init__, about_to_be_made)
-
-        return replace
+    def uvloop(module: Any) -> None:
+        # Its sockets are there before `__init__` is called.
+        module.Loop.__new__ = _native.Before(module.Loop.__new__, about_to_make_loop, is_static=True)
 
     known: dict[str, Callable[[Any], None]] = {
         "granian.server.common": granian,
@@ -84,5 +83,5 @@ def look_after(import_early: Callable[[str], None], give_up: Callable[[str], Non
         "uvicorn.server": uvicorn,
     }
     if entry is not None:
-        known |= {"asyncio.base_events": loops_of("BaseEventLoop"), "uvloop": loops_of("Loop")}
+        known |= {"asyncio.base_events": asyncio, "uvloop": uvloop}
     replace_when_loaded(known)

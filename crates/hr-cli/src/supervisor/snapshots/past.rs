@@ -90,6 +90,8 @@ struct Known {
     modules: Option<u32>,
     /// How long that takes, if no file was edited since then.
     takes: Option<Duration>,
+    /// What a checkpoint costs them.
+    cost: Option<Duration>,
 }
 
 /// What a run has behind it.
@@ -173,6 +175,7 @@ impl Past {
         Some(Checkpointing {
             edited: self.edited.iter().cloned().collect(),
             overhead: checkpointing.overhead.div_ceil(share),
+            cost: known.and_then(|known| known.cost).and_then(|cost| u64::try_from(cost.as_micros()).ok()),
             ..checkpointing.clone()
         })
     }
@@ -211,6 +214,14 @@ impl Past {
     pub(crate) fn saves(&self, checkpoint: SnapshotId) -> Duration {
         let micros = self.waiting.get(&checkpoint).map(|waiting| waiting.resumed.micros);
         Duration::from_micros(micros.unwrap_or_default())
+    }
+
+    /// Whether a run of `kind` that goes on from `checkpoint` is quicker than one from the template. It copies about as much memory
+    /// as was copied when the checkpoint was made; at the price that checkpoints may have, it does not matter.
+    pub(crate) fn is_quicker(&self, kind: &Kind, checkpoint: SnapshotId, overhead: u32) -> bool {
+        let known = self.kinds.iter().find(|known| *known.kind == *kind);
+        let cost = known.and_then(|known| known.cost).unwrap_or_default();
+        self.saves(checkpoint) >= cost.min(cost * 100 / overhead.max(1))
     }
 
     /// What `checkpoint` is for.
@@ -262,7 +273,8 @@ impl Past {
     ) {
         let known = self.kinds.iter().position(|known| *known.kind == kind);
         let known = known.map(|index| self.kinds.remove(index));
-        let known = known.unwrap_or_else(|| Known { kind: Rc::new(kind), modules: None, takes: None });
+        let known =
+            known.unwrap_or_else(|| Known { kind: Rc::new(kind), modules: None, takes: None, cost: None });
         let kind = Rc::clone(&known.kind);
         self.kinds.push(known);
         // The oldest have no checkpoints any more.
@@ -335,6 +347,7 @@ impl Past {
         if let Some(known) = self.kinds.iter_mut().find(|known| Rc::ptr_eq(&known.kind, &line.kind)) {
             known.modules = Some(over.modules);
             known.takes = Some(Duration::from_micros(over.micros));
+            known.cost = over.cost.map(Duration::from_micros).or(known.cost);
         }
     }
 

@@ -46,7 +46,12 @@ impl Snapshots {
             self.forget_all(tree, kind);
         }
         let template = self.best_for(tree, context);
-        let mut checkpoint = kind.and_then(|kind| self.deepest(tree, kind));
+        let mut checkpoint = kind.and_then(|kind| {
+            let deepest = self.deepest(tree, kind)?;
+            let is_quicker =
+                template.is_none() || self.pasts.is_quicker(kind, deepest, checkpointing.overhead);
+            is_quicker.then_some(deepest)
+        });
         if let (Some(deepest), Some(template), Some(kind)) = (checkpoint, template, kind)
             && self.pays_off(template, deepest)
         {

@@ -49,9 +49,9 @@ fn what_stands_on_something_unknown_goes_with_its_run() {
 #[test]
 fn a_run_whose_imports_take_no_time_leaves_none_the_next_time_until_something_is_edited() {
     let mut past = begun();
-    let wanted = Checkpointing { most: 12, overhead: 10, edited: Vec::new() };
+    let wanted = Checkpointing { most: 12, overhead: 10, edited: Vec::new(), cost: None };
     assert_eq!(past.checkpointing(&kind(), &wanted), None, "another run is at it");
-    past.imports_over(&ImportsOver { run: RUN, modules: 3, micros: 900, obstacle: None });
+    past.imports_over(&ImportsOver { run: RUN, modules: 3, micros: 900, obstacle: None, cost: Some(30_000) });
     assert_eq!(past.checkpointing(&kind(), &wanted), None);
     past.edited([OsString::from("/shop/main.py")]);
     assert!(past.checkpointing(&kind(), &wanted).is_some());
@@ -75,10 +75,31 @@ fn a_program_that_starts_again_may_be_lengthened_by_less() {
     let kind =
         Kind { begins: Begins::Program { program, reloaded: true, early: true, entry: None }, ..kind() };
     let mut past = Past::new(Watch::default());
-    let wanted = Checkpointing { most: 12, overhead: 10, edited: Vec::new() };
+    let wanted = Checkpointing { most: 12, overhead: 10, edited: Vec::new(), cost: None };
     let overhead = |past: &Past| past.checkpointing(&kind, &wanted).map(|wanted| wanted.overhead);
     past.begins(RUN, kind.clone(), SnapshotId(1), None, true);
     assert_eq!(overhead(&past), Some(10), "the first one may have been stopped before it left any");
-    past.imports_over(&ImportsOver { run: RUN, modules: 3, micros: 900_000, obstacle: None });
+    past.imports_over(&ImportsOver {
+        run: RUN,
+        modules: 3,
+        micros: 900_000,
+        obstacle: None,
+        cost: Some(30_000),
+    });
     assert_eq!(overhead(&past), Some(4));
+}
+
+#[test]
+fn what_saves_less_than_going_on_costs_is_not_gone_on_from() {
+    let mut past = begun();
+    for number in [0, 29, 31] {
+        past.early.clear();
+        past.append(SnapshotId(number), RUN, checkpoint(u32::try_from(number).expect("it is small")));
+    }
+    let quicker = |past: &Past, number| past.is_quicker(&kind(), SnapshotId(number), 10);
+    assert!(quicker(&past, 0), "nobody knows better");
+    past.imports_over(&ImportsOver { run: RUN, modules: 3, micros: 900, obstacle: None, cost: Some(30_000) });
+    assert!(!quicker(&past, 29));
+    assert!(quicker(&past, 31));
+    assert!(past.is_quicker(&kind(), SnapshotId(29), 1_000_000), "at any price");
 }
