@@ -29,6 +29,10 @@ from hotreload._program import IMPORTS_ARE_OVER
 from hotreload._random import RandomStates
 from hotreload._reads import Loaded, ModuleLookups, RunReads
 
+PAYS_OFF = 3
+"""A checkpoint must save this many times what it costs: what goes on from it copies as much memory again, and it is
+made anew after edits of what comes before it."""
+
 Listener: TypeAlias = Callable[[str, tuple[Any, ...]], None]
 """Takes an audit event and its arguments."""
 
@@ -114,15 +118,17 @@ class Checkpoints:
 
     def end(self, obstacle: str | None = None, place: str = "") -> None:
         """Leave no more checkpoints, because of ``obstacle`` if there is one."""
-        if self._over:
-            return
+        if not self._over:
+            self._stop()
+            self._tell((obstacle, place) if obstacle else None)
+
+    def _stop(self) -> None:
         self._over = True
         os.register_at_fork = self._register_at_fork
         self._leave()
         with contextlib.suppress(ValueError):
             sys.meta_path.remove(self._lookups)
         self._listen(sorted(self._others[0]), self._others[1])
-        self._tell((obstacle, place) if obstacle else None)
 
     def _give_up(self, error: Exception) -> None:
         """The program has done something that was not thought of here, and must not be told."""
@@ -234,8 +240,8 @@ class Checkpoints:
         return now - self._began > self._allowed(cost) and now - self._last > self._least_saving()
 
     def _least_saving(self) -> float:
-        """What goes on from a checkpoint copies memory, too: one that saves fewer seconds saves nothing."""
-        cost = self._cost.seconds()
+        """How many seconds a checkpoint must save."""
+        cost = PAYS_OFF * self._cost.seconds()
         return min(cost, self._allowed(cost))
 
     def _allowed(self, cost: float) -> float:
@@ -286,7 +292,7 @@ class Checkpoints:
         # Directories may have changed, and their times may not show it.
         forget_everything()
         if not self._most:
-            self.end()
+            self._stop()
 
     def _consumed(self) -> Loaded:
         """What the program has consumed since the last checkpoint."""

@@ -11,6 +11,7 @@ import linecache
 import marshal
 import os
 import sys
+import time
 from collections.abc import Callable
 from importlib.machinery import BuiltinImporter, SourceFileLoader, SourcelessFileLoader
 from importlib.util import MAGIC_NUMBER
@@ -63,6 +64,8 @@ class Running:
         self._job = job
         self._learning = learning
         self._sources = sources
+        self._began = time.perf_counter() if job.checkpointing is None else None
+        """When it began, if nobody else tells how long its imports take."""
         self._loaded = 0, job.run
         """How many modules there were when this was last told of, by which run."""
 
@@ -98,6 +101,11 @@ class Running:
         self._learning.tell(self._job)
         if self._job.reloaded:
             self._sources.tell(self._job, self._learning)
+            if self._began is not None:
+                # Whether the next version had better leave checkpoints.
+                micros = int((time.perf_counter() - self._began) * 1e6)
+                self._job.note_imports_over(len(sys.modules), micros, None, None)
+                self._began = None
 
     def own_modules(self) -> list[str]:
         """Names of the modules that this process shares with no template, in the order in which they were imported."""

@@ -34,6 +34,9 @@ const KNOWN_KINDS: usize = 32;
 /// lengthened by.
 const LEAST_COST: Duration = Duration::from_millis(100);
 
+/// What a checkpoint must save, as a multiple of what it costs (`_checkpoints.py`).
+const PAYS_OFF: u32 = 3;
+
 /// Everything that a program can see of its beginning but files. What was begun in another way has another past.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
@@ -88,8 +91,10 @@ struct Known {
     kind: Rc<Kind>,
     /// How many modules they have loaded in the end.
     modules: Option<u32>,
-    /// How long that takes, if no file was edited since then.
+    /// How long that has taken.
     takes: Option<Duration>,
+    /// Files were edited since then.
+    is_edited: bool,
     /// What a checkpoint costs them.
     cost: Option<Duration>,
 }
@@ -162,13 +167,16 @@ impl Past {
     pub(crate) fn checkpointing(&self, kind: &Kind, checkpointing: &Checkpointing) -> Option<Checkpointing> {
         let known = self.kinds.iter().find(|known| *known.kind == *kind);
         let is_call = matches!(kind.begins, Begins::Module(_));
+        let takes_less =
+            |least: Duration| known.and_then(|known| known.takes).is_some_and(|takes| takes < least);
         if is_call {
             let least = LEAST_COST / checkpointing.overhead.max(1);
-            let takes = known.and_then(|known| known.takes);
             let busy = self.runs.values().any(|line| line.open && *line.kind == *kind);
-            if busy || takes.is_some_and(|takes| takes < least) {
+            if busy || (takes_less(least) && known.is_some_and(|known| !known.is_edited)) {
                 return None;
             }
+        } else if takes_less(self.price(kind, checkpointing.overhead) * PAYS_OFF) {
+            return None;
         }
         let starts_again = known.is_some_and(|known| known.modules.is_some()) && !is_call;
         let share = if starts_again { RESTART_SHARE } else { 1 };
@@ -185,7 +193,7 @@ impl Past {
         for file in files {
             self.edited.retain(|known| *known != file);
             self.edited.push_back(file);
-            self.kinds.iter_mut().for_each(|known| known.takes = None);
+            self.kinds.iter_mut().for_each(|known| known.is_edited = true);
         }
         let surplus = self.edited.len().saturating_sub(EDITED_LATELY);
         self.edited.drain(..surplus);
@@ -219,9 +227,14 @@ impl Past {
     /// Whether a run of `kind` that goes on from `checkpoint` is quicker than one from the template. It copies about as much memory
     /// as was copied when the checkpoint was made; at the price that checkpoints may have, it does not matter.
     pub(crate) fn is_quicker(&self, kind: &Kind, checkpoint: SnapshotId, overhead: u32) -> bool {
+        self.saves(checkpoint) >= self.price(kind, overhead)
+    }
+
+    /// What a checkpoint costs a run of `kind`, as far as that is known and matters.
+    fn price(&self, kind: &Kind, overhead: u32) -> Duration {
         let known = self.kinds.iter().find(|known| *known.kind == *kind);
         let cost = known.and_then(|known| known.cost).unwrap_or_default();
-        self.saves(checkpoint) >= cost.min(cost * 100 / overhead.max(1))
+        cost.min(cost * 100 / overhead.max(1))
     }
 
     /// What `checkpoint` is for.
@@ -273,8 +286,13 @@ impl Past {
     ) {
         let known = self.kinds.iter().position(|known| *known.kind == kind);
         let known = known.map(|index| self.kinds.remove(index));
-        let known =
-            known.unwrap_or_else(|| Known { kind: Rc::new(kind), modules: None, takes: None, cost: None });
+        let known = known.unwrap_or_else(|| Known {
+            kind: Rc::new(kind),
+            modules: None,
+            takes: None,
+            is_edited: false,
+            cost: None,
+        });
         let kind = Rc::clone(&known.kind);
         self.kinds.push(known);
         // The oldest have no checkpoints any more.
@@ -347,6 +365,7 @@ impl Past {
         if let Some(known) = self.kinds.iter_mut().find(|known| Rc::ptr_eq(&known.kind, &line.kind)) {
             known.modules = Some(over.modules);
             known.takes = Some(Duration::from_micros(over.micros));
+            known.is_edited = false;
             known.cost = over.cost.map(Duration::from_micros).or(known.cost);
         }
     }
