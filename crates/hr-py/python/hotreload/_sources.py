@@ -32,41 +32,44 @@ class Sources:
     """The audit events that tell of more: of a source file that is parsed, and of a module that is executed."""
 
     def __init__(self) -> None:
-        self._untold: list[str] = []
-        self._told: set[str] = set()
+        self._untold: dict[str, None] = {}
+        self._told: dict[str, None] = {}
         self._run: int | None = None
         """The run that has told."""
 
     def loaded_by_template(self, files: Iterable[str]) -> None:
         """The template has imported these; every run of it has loaded them."""
-        self._untold += filter(_is_edited, files)
+        self._untold |= dict.fromkeys(filter(_is_edited, files))
 
     def begin_with(self, file: str) -> None:
         """The program is this file."""
-        self._untold.append(file)
+        self._untold[file] = None
 
     def hear(self, event: str, args: tuple[Any, ...], job: _native.Job, learning: Learning) -> None:
         """An audit event: a module that cannot be parsed is loaded by nobody, and needed all the same."""
-        file = args[1] if event == "compile" else _module_of(args[0])
-        if isinstance(file, str) and os.path.isabs(file) and file not in self._told:
-            self._untold.append(file)
-            if job.run == self._run:
-                self._send(job, learning)
+        with contextlib.suppress(Exception):  # whatever is the matter with it, it is not the program's fault
+            file = args[1] if event == "compile" else _module_of(args[0])
+            if isinstance(file, str) and os.path.isabs(file) and file not in self._told and _is_edited(file):
+                self._untold[file] = None
+                if job.run == self._run:
+                    self._send(job, learning)
 
     def tell(self, job: _native.Job, learning: Learning) -> None:
         """Tell of what was not told of before, and from now on of what comes at once."""
         with contextlib.suppress(Exception):  # a program may do anything to `sys.modules`
             if job.run != self._run:
                 # What another run has told that this one goes on from, was told of that.
-                self._untold = [*self._told, *self._untold]
-                self._told, self._run = set(), job.run
-            self._untold += [file for name in ("__main__", *learning.new()) if (file := _file_of(name))]
+                self._untold = {**self._told, **self._untold}
+                self._told, self._run = {}, job.run
+            files = [file for name in ("__main__", *learning.new()) if (file := _file_of(name))]
+            self._untold |= dict.fromkeys(files)
             self._send(job, learning)
 
     def _send(self, job: _native.Job, learning: Learning) -> None:
-        new = [file for file in dict.fromkeys(self._untold) if file not in self._told and _is_edited(file)]
-        self._untold = []
-        self._told.update(new)
+        # Another thread may load something just now.
+        untold, self._untold = self._untold, {}
+        new = [file for file in untold if file not in self._told and _is_edited(file)]
+        self._told |= dict.fromkeys(new)
         loaded = iter([file for file in new if os.path.isfile(file)])
         while some := list(islice(loaded, MOST)):
             own = [file for file in some if learning.is_first_party(file)]
