@@ -1,8 +1,10 @@
 //! The interpreter's audit events, thinned out natively: imports make tens of thousands, and few of them matter.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
@@ -40,7 +42,9 @@ impl AuditFilter {
         if !self.listening.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if let Some(listener) = self.listener_of(event)? {
+        if let Some(listener) = self.listener_of(event)?
+            && may_name_a_file(event, arguments)?
+        {
             // Looking closer makes events, too.
             self.listening.store(false, Ordering::Relaxed);
             let heard = listener.call1(event.py(), (event, arguments));
@@ -59,4 +63,21 @@ impl AuditFilter {
         let is_wanted = wanted.events.iter().any(|wanted| wanted == name);
         Ok(is_wanted.then(|| wanted.listener.clone_ref(event.py())))
     }
+}
+
+/// Whether code that is compiled or executed may come from a file. Dataclasses, named tuples and the like make more than
+/// ten times as much of it as there are modules. Of other events nothing is said.
+fn may_name_a_file(event: &Bound<'_, PyString>, arguments: &Bound<'_, PyTuple>) -> PyResult<bool> {
+    match event.to_str()? {
+        "compile" => Ok(is_absolute(&arguments.get_item(1)?)),
+        "exec" => {
+            let code = arguments.get_item(0)?;
+            Ok(code.getattr(intern!(code.py(), "co_filename")).is_ok_and(|file| is_absolute(&file)))
+        }
+        _ => Ok(true),
+    }
+}
+
+fn is_absolute(file: &Bound<'_, PyAny>) -> bool {
+    file.cast::<PyString>().is_ok_and(|file| file.to_str().is_ok_and(|file| Path::new(file).is_absolute()))
 }

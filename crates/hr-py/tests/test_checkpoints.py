@@ -6,6 +6,7 @@ A failure is made smaller until nothing can be left out of the program and its e
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -53,15 +54,15 @@ def test_a_program_that_goes_on_has_executed_what_a_cold_start_executes(user: Us
 
 
 def play_program(user: User, project: Project) -> None:
-    loop = Loop(user, "-v", "--watch", "data/*", "main.py")
-    reader = Reader(loop.output)
-    check(reader.until_state(), cold(user))
-    for _ in range(EDITS):
-        with loop.stopped():
-            if not project.edit():
-                break
+    with contextlib.closing(Loop(user, "-v", "--watch", "data/*", "main.py")) as loop:
+        reader = Reader(loop.output)
         check(reader.until_state(), cold(user))
-    assert loop.interrupt() in {130, -2, 1, 0}
+        for _ in range(EDITS):
+            with loop.stopped():
+                if not project.edit():
+                    break
+            check(reader.until_state(), cold(user))
+        assert loop.interrupt() in {130, -2, 1, 0}
 
 
 @histories

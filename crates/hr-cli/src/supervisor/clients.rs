@@ -10,6 +10,7 @@ use hr_forkserver::protocol::{
 use hr_forkserver::{Channel, Received, TreeEvent};
 
 use super::refresh::{Outcome, Purpose};
+use super::snapshots::MemorySaved;
 use super::{GRACE, LOOK_DELAY, REFILL_DELAY, Stopping, Supervisor};
 
 /// A stream on which one request is answered.
@@ -268,7 +269,8 @@ impl Supervisor {
 
     /// Lets checkpoints go for the memory that they take, and tells whoever has asked for runs.
     pub(super) fn save_memory(&mut self) {
-        let dropped = self.refresh.save_memory(&mut self.tree);
+        let MemorySaved { dropped, again } = self.refresh.save_memory(&mut self.tree);
+        self.look_at = again.or(self.look_at);
         if let Ok(number @ 1..) = u32::try_from(dropped) {
             for answer in self.running.values_mut() {
                 let notice = Notice::CheckpointsDropped { number };

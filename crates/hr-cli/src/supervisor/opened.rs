@@ -107,7 +107,7 @@ impl Opened {
             most: self.open.checkpoints.or(settings.checkpoints).unwrap_or(Open::CHECKPOINTS),
             overhead: overhead.unwrap_or(Open::CHECKPOINT_OVERHEAD),
             edited: Vec::new(),
-            cost: None,
+            cost: self.memory.checkpoint_cost(),
         }
     }
 
@@ -223,6 +223,13 @@ impl Opened {
             if self.open.learn_at_once {
                 self.plan();
             }
+        }
+    }
+
+    /// Takes note of what a checkpoint has cost a run, in microseconds.
+    pub(crate) fn checkpoint_has_cost(&mut self, micros: u64) {
+        if self.memory.checkpoint_has_cost(micros) {
+            self.scans.remember(&self.memory);
         }
     }
 

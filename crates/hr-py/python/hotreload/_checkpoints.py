@@ -24,7 +24,7 @@ from hotreload._cost import Cost
 from hotreload._descriptors import Remembered
 from hotreload._finders import forget_everything
 from hotreload._learning import newest
-from hotreload._obstacles import POINTS_OF_NO_RETURN, Surroundings
+from hotreload._obstacles import POINTS_OF_NO_RETURN, Surroundings, asks_the_machine
 from hotreload._program import IMPORTS_ARE_OVER
 from hotreload._random import RandomStates
 from hotreload._reads import Loaded, ModuleLookups, RunReads
@@ -109,6 +109,8 @@ class Checkpoints:
         if event in IMPORTS_ARE_OVER and event in self._others[0] and len(sys.modules) != self._told:
             self._tell()
         if event in POINTS_OF_NO_RETURN:
+            if asks_the_machine(event, sys._getframe(2)):
+                return
             self.end(POINTS_OF_NO_RETURN[event], self._place(sys._getframe(2)))
         elif event in RunReads.EVENTS:
             self._reads.hear(event, args, depth=3)
@@ -190,12 +192,13 @@ class Checkpoints:
             failure, self._failure = self._failure, None
             self._leave()
             return failure.error.with_traceback(failure.traceback)
-        file = getattr(getattr(module, "__spec__", None), "origin", None)
+        spec = getattr(module, "__spec__", None)
+        file = getattr(spec, "origin", None)
         if isinstance(file, str) and not self._over and os.getpid() == self._process:
             self._busy = True
             try:
                 self._consider(module, file)
-                self._reads.note_module(file)
+                self._reads.note_module(file, getattr(spec, "cached", None))
             except Exception as error:
                 self._give_up(error)
             finally:
@@ -283,12 +286,11 @@ class Checkpoints:
         threading.main_thread()._set_native_id()  # type: ignore[attr-defined]
         self._random.restore(states)
         self._surroundings.descriptors.restore(descriptors)
-        self._take_wishes()
+        self._cost.go_on(self._take_wishes())
         # The time for which the checkpoint has waited is nobody's.
         now = time.perf_counter()
         self._began += now - before
         self._last = now
-        self._cost.go_on()
         # Directories may have changed, and their times may not show it.
         forget_everything()
         if not self._most:

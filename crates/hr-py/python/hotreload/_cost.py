@@ -31,6 +31,8 @@ class Cost:
         self._expected = FIRST if expected is None else expected / 1e6
         self._probe = bytearray(_PAGE * _PROBED)
         self._made: float | None = None
+        self._known = self._expected
+        """Seconds, when it was last looked up."""
         self._page = 0.0
         """Seconds in which one page is copied."""
         self._copied = 0
@@ -47,16 +49,18 @@ class Cost:
         page = (time.perf_counter() - now) / _PROBED
         # What took longer was interrupted by something else.
         self._page = page if self._made is None else min(page, self._page)
-        self._made = max(now - self._began, LEAST)
-        self.go_on()
+        self._made = self._known = max(now - self._began, LEAST)
+        self._copied = _native.pages_copied()
 
-    def go_on(self) -> None:
-        """This process begins to write to memory that another one has as well."""
+    def go_on(self, expected: int | None) -> None:
+        """This process begins to write to memory that another one has as well. By now ``expected`` is known."""
+        self._expected = self._expected if expected is None else expected / 1e6
+        self._known = self._expected if self._made is None else self._made
         self._copied = _native.pages_copied()
 
     def at_least(self) -> float:
-        """Seconds, without what has to be looked up."""
-        return self._expected if self._made is None else self._made
+        """Seconds, without looking, which takes longer than most else that is done for each module."""
+        return self._known
 
     def micros(self) -> int | None:
         """Microseconds, if there was a checkpoint."""
@@ -64,9 +68,9 @@ class Cost:
 
     def seconds(self) -> float:
         """All of it."""
-        if self._made is None:
-            return self._expected
-        return self._made + self._page * max(0, _native.pages_copied() - self._copied)
+        if self._made is not None:
+            self._known = self._made + self._page * max(0, _native.pages_copied() - self._copied)
+        return self._known
 
     def _touch(self) -> None:
         self._probe[::_PAGE] = bytes(_PROBED)

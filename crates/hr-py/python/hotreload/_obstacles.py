@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 from collections.abc import Iterator
+from types import FrameType
 
 from hotreload._descriptors import Descriptors
 
@@ -28,6 +29,23 @@ POINTS_OF_NO_RETURN = {
     "subprocess.Popen": "a process was started",
 }
 """Audit events after which the state of a program is not in its memory alone, and what each means for people."""
+
+_STARTS_A_PROCESS = frozenset(
+    event for event, meaning in POINTS_OF_NO_RETURN.items() if meaning == "a process was started"
+)
+
+_ASKS_THE_MACHINE = frozenset({"ctypes.util", "platform", "uuid"})
+"""Modules of the standard library that have programs such as ``ldconfig`` and ``uname`` tell them about the machine.
+These have ended when the answer is there. Many libraries look for a native one in this way while they are imported."""
+
+
+def asks_the_machine(event: str, frame: FrameType | None) -> bool:
+    """Whether ``event``, which comes from ``frame``, is no point of no return for that reason."""
+    while event in _STARTS_A_PROCESS and frame is not None:
+        if frame.f_globals.get("__name__") in _ASKS_THE_MACHINE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Surroundings:

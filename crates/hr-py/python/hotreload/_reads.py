@@ -137,9 +137,12 @@ class RunReads(FileReads):
         super().__init__()
         self._is_first_party = is_first_party
         self._unsettled: set[str] = set()
+        self._cached: str | None = None
+        """Where the bytecode of the module lies that was told of last."""
 
-    def note_module(self, file: str) -> None:
-        """A module is about to be loaded from ``file``."""
+    def note_module(self, file: str, cached: str | None = None) -> None:
+        """A module is about to be loaded from ``file``, or from bytecode that stands for it in ``cached``."""
+        self._cached = cached
         if file not in self._files and file not in self._unsettled:
             stamp = stamp_of(file)
             if stamp is not None and time.time_ns() - max(stamp[1:3]) < CLOCK_TICK:
@@ -164,6 +167,8 @@ class RunReads(FileReads):
         self._files, self._listings, self._written, self._unsettled = {}, {}, set(), set()
 
     def _opened(self, file: object, mode: str | None, flags: int) -> None:
+        if isinstance(file, str) and file == self._cached and not flags & _WRITES:
+            return  # nearly all that imports open
         for path in _path(file):
             if path.endswith(".pyc"):
                 # It stands for its source, which may never be opened. If nobody has told of that, its time was looked

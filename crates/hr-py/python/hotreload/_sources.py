@@ -49,7 +49,8 @@ class Sources:
         """An audit event: a module that cannot be parsed is loaded by nobody, and needed all the same."""
         with contextlib.suppress(Exception):  # whatever is the matter with it, it is not the program's fault
             file = args[1] if event == "compile" else _module_of(args[0])
-            if isinstance(file, str) and os.path.isabs(file) and file not in self._told and _is_edited(file):
+            # The native filter lets only absolute paths through.
+            if isinstance(file, str) and file not in self._told and _is_edited(file):
                 self._untold[file] = None
                 if job.run == self._run:
                     self._send(job, learning)

@@ -22,6 +22,9 @@ pub(crate) struct Memory {
     learned: Vec<String>,
     /// Modules that were given up, and why.
     failures: BTreeMap<String, Failure>,
+    /// What a checkpoint has cost a run, in microseconds.
+    #[serde(default)]
+    checkpoint_cost: Option<u64>,
 }
 
 /// Why a module was given up, and in which circumstances.
@@ -46,6 +49,26 @@ impl Memory {
         let learned = !new.is_empty();
         self.learned.extend(new);
         learned
+    }
+
+    /// What a checkpoint is likely to cost, in microseconds, if one was ever made.
+    pub(crate) fn checkpoint_cost(&self) -> Option<u64> {
+        self.checkpoint_cost
+    }
+
+    /// Takes note of what one has cost. Returns whether that is news.
+    pub(crate) fn checkpoint_has_cost(&mut self, micros: u64) -> bool {
+        let before = self.checkpoint_cost;
+        // It takes longer when something else comes between, and never less.
+        let likely = match before {
+            Some(known) if micros > known => known + (micros - known) / 4,
+            _ => micros,
+        };
+        let is_news = before.is_none_or(|known| known.abs_diff(likely) > known / 8);
+        if is_news {
+            self.checkpoint_cost = Some(likely);
+        }
+        is_news
     }
 
     /// How `module` failed, if nothing has changed since then that might let it succeed.
@@ -115,6 +138,17 @@ mod tests {
         let first_party = Cause::Failed(ImportFailure::FirstParty { module: "app.settings".to_owned() });
         assert!(!memory.failed("plugin", &first_party, Circumstances::numbered(1)));
         assert_eq!(memory.failure("plugin", Circumstances::numbered(1)), None);
+    }
+
+    #[test]
+    fn what_a_checkpoint_costs_is_remembered_and_one_that_was_interrupted_means_little() {
+        let mut memory = Memory::default();
+        assert!(memory.checkpoint_has_cost(40_000));
+        assert!(!memory.checkpoint_has_cost(39_000), "about the same");
+        assert!(memory.checkpoint_has_cost(440_000));
+        assert_eq!(memory.checkpoint_cost(), Some(140_000));
+        assert!(memory.checkpoint_has_cost(38_000));
+        assert_eq!(memory.checkpoint_cost(), Some(38_000));
     }
 
     #[test]

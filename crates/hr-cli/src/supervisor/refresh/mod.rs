@@ -20,7 +20,7 @@ use self::renewal::Renewal;
 use super::clients::Answer;
 use super::opened::Opened;
 use super::scan::Scan;
-use super::snapshots::{ContextId, Kind, Snapshots, Start};
+use super::snapshots::{ContextId, Kind, MemorySaved, Snapshots, Start};
 use super::watch::Watch;
 
 /// For how many interpreter contexts templates are kept: as many shells as a person works in.
@@ -265,10 +265,13 @@ impl Refresh {
     /// A run has loaded most of its modules.
     pub(crate) fn imports_over(&mut self, over: &ImportsOver) {
         self.snapshots.imports_over(over);
+        if let (Some(project), Some(micros)) = (&mut self.project, over.cost) {
+            project.checkpoint_has_cost(micros);
+        }
     }
 
-    /// Lets checkpoints go for the memory that they take. Returns how many.
-    pub(crate) fn save_memory(&mut self, tree: &mut SnapshotTree) -> usize {
+    /// Lets checkpoints go for the memory that they take.
+    pub(crate) fn save_memory(&mut self, tree: &mut SnapshotTree) -> MemorySaved {
         let limit = self.project.as_ref().map_or(0, Opened::checkpoint_memory);
         self.snapshots.save_memory(tree, limit)
     }

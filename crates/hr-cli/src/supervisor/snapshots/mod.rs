@@ -7,6 +7,9 @@
 mod consumed;
 mod contexts;
 mod holding;
+mod kind;
+mod known_kinds;
+mod memory_limit;
 mod node;
 mod past;
 mod pruning;
@@ -15,6 +18,7 @@ mod thinning;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::time::Instant;
 
 use hr_forkserver::protocol::{ImportProfile, ProcessContext, SnapshotId, SnapshotRole, TargetInterpreter};
 use hr_forkserver::{SnapshotTree, Template};
@@ -23,8 +27,9 @@ use self::consumed::Consumed;
 pub(crate) use self::contexts::ContextId;
 use self::contexts::Contexts;
 pub(crate) use self::holding::{Demand, Excluded, Fit, Holding};
+pub(crate) use self::kind::Kind;
+pub(crate) use self::memory_limit::MemorySaved;
 use self::node::Node;
-pub(crate) use self::past::Kind;
 use self::past::Past;
 pub(crate) use self::pruning::Stale;
 pub(crate) use self::start::Start;
@@ -50,13 +55,15 @@ pub(crate) struct Snapshots {
     nodes: BTreeMap<SnapshotId, Node>,
     contexts: Contexts,
     pasts: Past,
+    /// Until when nobody looks how much memory checkpoints take.
+    memory_rests: Option<Instant>,
 }
 
 impl Snapshots {
     /// None yet. What happens to what they will have consumed is heard from `watch`.
     pub(crate) fn new(watch: Watch) -> Self {
         let pasts = Past::new(watch.clone());
-        Self { watch, nodes: BTreeMap::new(), contexts: Contexts::default(), pasts }
+        Self { watch, nodes: BTreeMap::new(), contexts: Contexts::default(), pasts, memory_rests: None }
     }
 
     /// The context that snapshots of `interpreter` belong to. It is the one used last from now on.

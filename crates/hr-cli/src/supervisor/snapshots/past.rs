@@ -6,18 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use hr_forkserver::protocol::{
-    Call, Checkpoint, Checkpointing, ImportsOver, ProcessContext, Program, Resumed, RunId, SnapshotId,
-    SnapshotRole, Work,
+    Checkpoint, Checkpointing, ImportsOver, Resumed, RunId, SnapshotId, SnapshotRole,
 };
-use nix::unistd::isatty;
-use rustix::fs::fstat;
 
+use super::Kind;
 use super::consumed::Consumed;
+use super::known_kinds::KnownKinds;
 use super::thinning::{self, Kept};
 use crate::supervisor::watch::Watch;
 
@@ -26,78 +24,6 @@ const EDITED_LATELY: usize = 4;
 
 /// Of how many kinds of runs checkpoints are kept.
 const MAX_KINDS: usize = 3;
-
-/// How many kinds of runs are remembered.
-const KNOWN_KINDS: usize = 32;
-
-/// What checkpoints cost at the least (`_cost.py`), as the time that imports must take for each percent that they may be
-/// lengthened by.
-const LEAST_COST: Duration = Duration::from_millis(100);
-
-/// What a checkpoint must save, as a multiple of what it costs (`_checkpoints.py`).
-const PAYS_OFF: u32 = 3;
-
-/// Everything that a program can see of its beginning but files. What was begun in another way has another past.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kind {
-    context: ProcessContext,
-    begins: Begins,
-    /// Device and inode of the working directory.
-    directory: (u64, u64),
-    /// Which standard streams are terminals.
-    terminals: Vec<bool>,
-}
-
-impl Kind {
-    /// That of a call with its `descriptors`; none for a function that is imported from nowhere.
-    pub(crate) fn of(call: &Call, descriptors: &[OwnedFd]) -> Option<Self> {
-        let begins = match &call.work {
-            Work::Program { program, reloaded, early, entry, changed: _ } => Begins::Program {
-                program: program.clone(),
-                reloaded: *reloaded,
-                early: *early,
-                entry: entry.clone(),
-            },
-            Work::Function { payload: _, module } => Begins::Module(module.clone()?),
-        };
-        let directory = fstat(descriptors.first()?).ok()?;
-        let streams =
-            descriptors.iter().skip(2).take(call.context.stdio.iter().filter(|open| **open).count());
-        Some(Self {
-            context: call.context.clone(),
-            begins,
-            directory: (directory.st_dev, directory.st_ino),
-            terminals: streams.map(|stream| isatty(stream).unwrap_or_default()).collect(),
-        })
-    }
-}
-
-/// What a run executes first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Begins {
-    Program {
-        program: Program,
-        reloaded: bool,
-        early: bool,
-        entry: Option<String>,
-    },
-    /// The module of the function that it calls, whichever that is and with whatever arguments.
-    Module(String),
-}
-
-/// What is known of the runs of a kind.
-#[derive(Debug)]
-struct Known {
-    kind: Rc<Kind>,
-    /// How many modules they have loaded in the end.
-    modules: Option<u32>,
-    /// How long that has taken.
-    takes: Option<Duration>,
-    /// Files were edited since then.
-    is_edited: bool,
-    /// What a checkpoint costs them.
-    cost: Option<Duration>,
-}
 
 /// What a run has behind it.
 #[derive(Clone, Debug)]
@@ -110,6 +36,8 @@ struct Line {
     began: SystemTime,
     /// Whether it may leave another checkpoint.
     open: bool,
+    /// Whether it has told that its imports are over.
+    told: bool,
 }
 
 /// A checkpoint.
@@ -130,11 +58,6 @@ pub(crate) struct SortedOut {
     pub(crate) changed: BTreeSet<OsString>,
 }
 
-/// A program that is started again after an edit may be lengthened by this part of what its first start may be. Somebody waits
-/// for it each time, and most of what it would leave is for files that are not edited next; those that were edited lately have
-/// a checkpoint of their own in any case.
-const RESTART_SHARE: u32 = 3;
-
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct Past {
@@ -143,8 +66,7 @@ pub(crate) struct Past {
     /// Checkpoints that were heard of before one that they stand on, by their place in the line of their run.
     early: BTreeMap<(RunId, u32), (SnapshotId, Checkpoint)>,
     waiting: BTreeMap<SnapshotId, Waiting>,
-    /// The kind that was run last is at the end.
-    kinds: Vec<Known>,
+    kinds: KnownKinds,
     /// Files that were edited lately, the last one at the end.
     edited: VecDeque<OsString>,
 }
@@ -157,35 +79,15 @@ impl Past {
             runs: BTreeMap::new(),
             early: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            kinds: Vec::new(),
+            kinds: KnownKinds::default(),
             edited: VecDeque::new(),
         }
     }
 
-    /// Where a run of `kind` is to leave checkpoints, now that some files were edited. Nowhere if that is not worth it: its
-    /// imports take too little time, or another run is at it.
-    pub(crate) fn checkpointing(&self, kind: &Kind, checkpointing: &Checkpointing) -> Option<Checkpointing> {
-        let known = self.kinds.iter().find(|known| *known.kind == *kind);
-        let is_call = matches!(kind.begins, Begins::Module(_));
-        let takes_less =
-            |least: Duration| known.and_then(|known| known.takes).is_some_and(|takes| takes < least);
-        if is_call {
-            let least = LEAST_COST / checkpointing.overhead.max(1);
-            let busy = self.runs.values().any(|line| line.open && *line.kind == *kind);
-            if busy || (takes_less(least) && known.is_some_and(|known| !known.is_edited)) {
-                return None;
-            }
-        } else if takes_less(self.price(kind, checkpointing.overhead) * PAYS_OFF) {
-            return None;
-        }
-        let starts_again = known.is_some_and(|known| known.modules.is_some()) && !is_call;
-        let share = if starts_again { RESTART_SHARE } else { 1 };
-        Some(Checkpointing {
-            edited: self.edited.iter().cloned().collect(),
-            overhead: checkpointing.overhead.div_ceil(share),
-            cost: known.and_then(|known| known.cost).and_then(|cost| u64::try_from(cost.as_micros()).ok()),
-            ..checkpointing.clone()
-        })
+    /// Where a run of `kind` is to leave checkpoints if its client has `wanted` that. Nowhere if that is not worth it.
+    pub(crate) fn checkpointing(&self, kind: &Kind, wanted: &Checkpointing) -> Option<Checkpointing> {
+        let busy = self.runs.values().any(|line| line.open && *line.kind == *kind);
+        self.kinds.checkpointing(kind, wanted, self.edited.iter().cloned().collect(), busy)
     }
 
     /// Takes note of files that were edited.
@@ -193,7 +95,7 @@ impl Past {
         for file in files {
             self.edited.retain(|known| *known != file);
             self.edited.push_back(file);
-            self.kinds.iter_mut().for_each(|known| known.is_edited = true);
+            self.kinds.edited();
         }
         let surplus = self.edited.len().saturating_sub(EDITED_LATELY);
         self.edited.drain(..surplus);
@@ -227,14 +129,7 @@ impl Past {
     /// Whether a run of `kind` that goes on from `checkpoint` is quicker than one from the template. It copies about as much memory
     /// as was copied when the checkpoint was made; at the price that checkpoints may have, it does not matter.
     pub(crate) fn is_quicker(&self, kind: &Kind, checkpoint: SnapshotId, overhead: u32) -> bool {
-        self.saves(checkpoint) >= self.price(kind, overhead)
-    }
-
-    /// What a checkpoint costs a run of `kind`, as far as that is known and matters.
-    fn price(&self, kind: &Kind, overhead: u32) -> Duration {
-        let known = self.kinds.iter().find(|known| *known.kind == *kind);
-        let cost = known.and_then(|known| known.cost).unwrap_or_default();
-        cost.min(cost * 100 / overhead.max(1))
+        self.saves(checkpoint) >= self.kinds.price(kind, overhead)
     }
 
     /// What `checkpoint` is for.
@@ -275,31 +170,30 @@ impl Past {
         sorted
     }
 
-    /// A run of `kind` begins in `template`, or goes on from `checkpoint`. `leaves` tells whether it leaves others.
+    /// A run of `kind` begins in `template`, or goes on from `checkpoint`. It may leave others as `checkpointing` says.
     pub(crate) fn begins(
         &mut self,
         run: RunId,
         kind: Kind,
         template: SnapshotId,
         checkpoint: Option<SnapshotId>,
-        leaves: bool,
+        checkpointing: Option<&Checkpointing>,
     ) {
-        let known = self.kinds.iter().position(|known| *known.kind == kind);
-        let known = known.map(|index| self.kinds.remove(index));
-        let known = known.unwrap_or_else(|| Known {
-            kind: Rc::new(kind),
-            modules: None,
-            takes: None,
-            is_edited: false,
-            cost: None,
-        });
-        let kind = Rc::clone(&known.kind);
-        self.kinds.push(known);
-        // The oldest have no checkpoints any more.
-        self.kinds.drain(..self.kinds.len().saturating_sub(KNOWN_KINDS));
+        let expected = checkpointing.and_then(|checkpointing| checkpointing.cost);
+        let kind = self.kinds.begins(kind, expected);
         let behind = checkpoint.and_then(|checkpoint| self.waiting.get(&checkpoint));
         let stretches = behind.map(|waiting| waiting.line.stretches.clone()).unwrap_or_default();
-        self.runs.insert(run, Line { kind, template, stretches, began: SystemTime::now(), open: leaves });
+        self.runs.insert(
+            run,
+            Line {
+                kind,
+                template,
+                stretches,
+                began: SystemTime::now(),
+                open: checkpointing.is_some(),
+                told: false,
+            },
+        );
     }
 
     /// A run is over. Returns checkpoints of it that are of no use: what they stand on has not been told.
@@ -318,7 +212,7 @@ impl Past {
     /// Where a run that goes on from `checkpoint` finds itself.
     pub(crate) fn resumed(&self, checkpoint: SnapshotId) -> Option<Resumed> {
         let waiting = self.waiting.get(&checkpoint)?;
-        let of = self.known(&waiting.line.kind).and_then(|known| known.modules);
+        let of = self.kinds.modules(&waiting.line.kind);
         Some(Resumed { of, ..waiting.resumed.clone() })
     }
 
@@ -328,7 +222,7 @@ impl Past {
     /// it may only have been quicker than the one before, and waits for that.
     pub(crate) fn add(&mut self, id: SnapshotId, run: RunId, checkpoint: Checkpoint) -> bool {
         let Some(line) = self.runs.get(&run) else { return false };
-        if !self.kinds.iter().any(|known| Rc::ptr_eq(&known.kind, &line.kind)) {
+        if !self.kinds.knows(&line.kind) {
             return false;
         }
         let mut next = line.stretches.len();
@@ -352,7 +246,7 @@ impl Past {
         for stretch in &line.stretches {
             stretch.leave_out_of(&mut loaded);
         }
-        let sys_path = &line.kind.context.sys_path;
+        let sys_path = line.kind.sys_path();
         line.stretches.push(Rc::new(Consumed::new(loaded, sys_path, line.began, &self.watch)));
         let resumed = Resumed { module, kept: modules, of: None, micros };
         self.waiting.insert(id, Waiting { line: line.clone(), file, resumed });
@@ -362,12 +256,8 @@ impl Past {
     pub(crate) fn imports_over(&mut self, over: &ImportsOver) {
         let Some(line) = self.runs.get_mut(&over.run) else { return };
         line.open = false;
-        if let Some(known) = self.kinds.iter_mut().find(|known| Rc::ptr_eq(&known.kind, &line.kind)) {
-            known.modules = Some(over.modules);
-            known.takes = Some(Duration::from_micros(over.micros));
-            known.is_edited = false;
-            known.cost = over.cost.map(Duration::from_micros).or(known.cost);
-        }
+        let is_first = !std::mem::replace(&mut line.told, true);
+        self.kinds.imports_over(&line.kind, over, is_first);
     }
 
     /// A checkpoint is no more.
@@ -390,9 +280,8 @@ impl Past {
     /// Checkpoints that are too many: `most` of each kind are kept.
     pub(crate) fn surplus(&self, most: u32) -> Vec<SnapshotId> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let kinds = self.kinds.iter().rev().map(|known| &known.kind);
         let mut surplus = Vec::new();
-        for (index, kind) in kinds.enumerate() {
+        for (index, kind) in self.kinds.iter().rev().enumerate() {
             let mut kept = self.kept(kind);
             let limit = if index < MAX_KINDS { most } else { 0 };
             while kept.len() > limit {
@@ -405,14 +294,10 @@ impl Past {
 
     /// The checkpoint that is missed least, of those whose kind was not run for longest.
     pub(crate) fn least_useful(&self) -> Option<SnapshotId> {
-        self.kinds.iter().find_map(|known| {
-            let kept = self.kept(&known.kind);
+        self.kinds.iter().find_map(|kind| {
+            let kept = self.kept(kind);
             thinning::least_useful(&kept).map(|index| kept[index].id)
         })
-    }
-
-    fn known(&self, kind: &Rc<Kind>) -> Option<&Known> {
-        self.kinds.iter().find(|known| Rc::ptr_eq(&known.kind, kind))
     }
 
     fn kept(&self, kind: &Rc<Kind>) -> Vec<Kept> {

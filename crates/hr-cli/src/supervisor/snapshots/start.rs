@@ -10,7 +10,6 @@ use hr_forkserver::protocol::{
 
 use super::past::SortedOut;
 use super::{Kind, Snapshots};
-use crate::private_memory;
 
 /// How many restarts a start from a better template may take to pay off.
 ///
@@ -96,8 +95,8 @@ impl Snapshots {
     pub(crate) fn begins(&mut self, run: RunId, kind: Kind, start: &Start) {
         let checkpoint = start.resumed.is_some().then_some(start.snapshot);
         let below = checkpoint.and_then(|checkpoint| self.pasts.template_of(checkpoint));
-        let leaves = start.checkpointing.is_some();
-        self.pasts.begins(run, kind, below.unwrap_or(start.snapshot), checkpoint, leaves);
+        let template = below.unwrap_or(start.snapshot);
+        self.pasts.begins(run, kind, template, checkpoint, start.checkpointing.as_ref());
     }
 
     /// A run is over.
@@ -127,18 +126,6 @@ impl Snapshots {
     /// A run will leave no more of them.
     pub(crate) fn imports_over(&mut self, over: &ImportsOver) {
         self.pasts.imports_over(over);
-    }
-
-    /// Lets checkpoints go until all of them together take no more private memory than `limit` bytes. Returns how many.
-    pub(crate) fn save_memory(&mut self, tree: &mut SnapshotTree, limit: u64) -> usize {
-        let mut dropped = 0;
-        loop {
-            let pids = self.pasts.ids().filter_map(|id| tree.pid(id));
-            let taken: u64 = pids.filter_map(private_memory::of).sum();
-            let Some(least) = self.pasts.least_useful().filter(|_| taken > limit) else { return dropped };
-            self.forget(tree, least);
-            dropped += 1;
-        }
     }
 
     /// A snapshot has died.

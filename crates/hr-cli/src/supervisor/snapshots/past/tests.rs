@@ -5,8 +5,7 @@ use super::*;
 const RUN: RunId = RunId(7);
 
 fn kind() -> Kind {
-    let begins = Begins::Module("shop.main".to_owned());
-    Kind { context: ProcessContext::default(), begins, directory: (0, 0), terminals: Vec::new() }
+    Kind::call("shop.main")
 }
 
 fn checkpoint(number: u32) -> Checkpoint {
@@ -21,7 +20,7 @@ fn checkpoint(number: u32) -> Checkpoint {
 /// A past in which a run has begun.
 fn begun() -> Past {
     let mut past = Past::new(Watch::default());
-    past.begins(RUN, kind(), SnapshotId(1), None, true);
+    past.begins(RUN, kind(), SnapshotId(1), None, Some(&Checkpointing::default()));
     past
 }
 
@@ -47,49 +46,6 @@ fn what_stands_on_something_unknown_goes_with_its_run() {
 }
 
 #[test]
-fn a_run_whose_imports_take_no_time_leaves_none_the_next_time_until_something_is_edited() {
-    let mut past = begun();
-    let wanted = Checkpointing { most: 12, overhead: 10, edited: Vec::new(), cost: None };
-    assert_eq!(past.checkpointing(&kind(), &wanted), None, "another run is at it");
-    past.imports_over(&ImportsOver { run: RUN, modules: 3, micros: 900, obstacle: None, cost: Some(30_000) });
-    assert_eq!(past.checkpointing(&kind(), &wanted), None);
-    past.edited([OsString::from("/shop/main.py")]);
-    assert!(past.checkpointing(&kind(), &wanted).is_some());
-}
-
-#[test]
-fn kinds_that_were_run_long_ago_are_forgotten() {
-    let mut past = Past::new(Watch::default());
-    for number in 0..100 {
-        let kind = Kind { directory: (0, number), ..kind() };
-        past.begins(RunId(number), kind, SnapshotId(1), None, true);
-    }
-    assert_eq!(past.kinds.len(), KNOWN_KINDS);
-    assert!(!past.add(SnapshotId(10), RunId(0), checkpoint(0)));
-    assert!(past.add(SnapshotId(11), RunId(99), checkpoint(0)));
-}
-
-#[test]
-fn a_program_that_starts_again_may_be_lengthened_by_less() {
-    let program = Program::Module("shop".to_owned());
-    let kind =
-        Kind { begins: Begins::Program { program, reloaded: true, early: true, entry: None }, ..kind() };
-    let mut past = Past::new(Watch::default());
-    let wanted = Checkpointing { most: 12, overhead: 10, edited: Vec::new(), cost: None };
-    let overhead = |past: &Past| past.checkpointing(&kind, &wanted).map(|wanted| wanted.overhead);
-    past.begins(RUN, kind.clone(), SnapshotId(1), None, true);
-    assert_eq!(overhead(&past), Some(10), "the first one may have been stopped before it left any");
-    past.imports_over(&ImportsOver {
-        run: RUN,
-        modules: 3,
-        micros: 900_000,
-        obstacle: None,
-        cost: Some(30_000),
-    });
-    assert_eq!(overhead(&past), Some(4));
-}
-
-#[test]
 fn what_saves_less_than_going_on_costs_is_not_gone_on_from() {
     let mut past = begun();
     for number in [0, 29, 31] {
@@ -102,4 +58,15 @@ fn what_saves_less_than_going_on_costs_is_not_gone_on_from() {
     assert!(!quicker(&past, 29));
     assert!(quicker(&past, 31));
     assert!(past.is_quicker(&kind(), SnapshotId(29), 1_000_000), "at any price");
+}
+
+#[test]
+fn what_a_forgotten_kind_leaves_is_not_kept() {
+    let mut past = Past::new(Watch::default());
+    for number in 0..100 {
+        let kind = Kind::call(&format!("shop.module{number}"));
+        past.begins(RunId(number), kind, SnapshotId(1), None, Some(&Checkpointing::default()));
+    }
+    assert!(!past.add(SnapshotId(10), RunId(0), checkpoint(0)));
+    assert!(past.add(SnapshotId(11), RunId(99), checkpoint(0)));
 }
