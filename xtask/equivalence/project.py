@@ -9,6 +9,9 @@ from equivalence import grown
 from equivalence.servers import Place
 from equivalence.tree import Constant, State, Variation
 
+TABLE = "[tool.hotreload]"
+"""Of `pyproject.toml`."""
+
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
 
@@ -42,10 +45,14 @@ class Project:
     """Brings its database up to date, unless the site is broken."""
 
     def write(self, folder: Path) -> None:
-        """Write it below a folder that does not exist yet."""
+        """Write it below a folder that does not exist yet. Its runs leave checkpoints whatever these cost."""
         ignored = shutil.ignore_patterns("__pycache__", "*.sqlite3*")
         shutil.copytree(FIXTURES / self.fixture, folder, ignore=ignored)
         for name, text in grown.files(self.packages).items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
+        settings = folder / "pyproject.toml"
+        text = settings.read_text(encoding="utf-8")
+        text += "" if TABLE in text else f"\n{TABLE}\n"
+        settings.write_text(text.replace(TABLE, f"{TABLE}\ncheckpoint-overhead = 100_000"), encoding="utf-8")
         self.route(folder)

@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TEMPLATE", value_parser = TEMPLATES)]
     template: Vec<String>,
     /// The most rounds a template is measured for, if its ratios do not hold still before
-    #[arg(long, value_name = "NUMBER", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// For people or for tools
     #[arg(long, value_enum, default_value_t = Format::Table)]
