@@ -24,8 +24,10 @@ use crate::sys::{self, Forked};
 /// How long a process may take to end after SIGKILL before it is left to the kernel.
 const SWEEP_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a terminal sends to its whole foreground job. It is meant for runs, not for what they are forked from.
-const TERMINAL_SIGNALS: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGHUP];
+/// What a terminal sends to its whole foreground job, and what others send to a whole job that is to end. It is meant for
+/// runs, not for what they are forked from: they would end with it, and could not clean up.
+const JOB_SIGNALS: [Signal; 5] =
+    [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTSTP, Signal::SIGHUP, Signal::SIGTERM];
 
 /// Serves the supervisor at the other end of `socket` until it retires this process or goes away.
 ///
@@ -80,7 +82,7 @@ enum Next {
 
 impl<I: Interpreter> Paused<I> {
     pub(crate) fn new(interpreter: I, channel: Channel<Report, Command>, mask: SigSet) -> nix::Result<Self> {
-        let mut blocked = SigSet::from_iter(TERMINAL_SIGNALS);
+        let mut blocked = SigSet::from_iter(JOB_SIGNALS);
         blocked.add(Signal::SIGCHLD);
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&blocked), None)?;
         let child_ended = SignalFd::with_flags(
@@ -208,9 +210,9 @@ impl<I: Interpreter> Paused<I> {
 
     fn import(&mut self, module: String, forced: bool, written: u32) -> Result<(), ChannelError> {
         self.bind_to_parent()?;
-        // It may start programs, which are to find SIGCHLD as any program does, and it may wait for them.
-        let child_ended = SigSet::from(Signal::SIGCHLD);
-        let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&child_ended), None);
+        // It may start programs, which are to find SIGCHLD as any program does, and it may end them and wait for them.
+        let for_programs = SigSet::from_iter([Signal::SIGCHLD, Signal::SIGTERM]);
+        let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&for_programs), None);
         let before = self.state.take().unwrap_or_else(State::look);
         let started = Instant::now();
         let outcome = self.interpreter.import(&module, usize::try_from(written).unwrap_or(usize::MAX));
@@ -221,7 +223,7 @@ impl<I: Interpreter> Paused<I> {
         if let ImportOutcome::Imported { effects } = &outcome {
             self.tolerated.extend(effects.iter().flat_map(left_processes));
         }
-        let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None);
+        let _ = sigprocmask(SigmaskHow::SIG_BLOCK, Some(&for_programs), None);
         let _ = set_pdeathsig(None);
         self.reap()?;
         let threads = after.threads_beside();

@@ -100,7 +100,8 @@ impl NewRun {
     pub(crate) fn from_job(jobs: OwnedFd) -> Self {
         let mut jobs: Channel<Taken, Job> = jobs.into();
         let Ok(Some(Received { message: job, descriptors })) = jobs.receive() else { sys::exit_now(0) };
-        if jobs.send(&Taken { run: job.run }, Vec::new()).is_err() {
+        // From the answer on, signals are for this run.
+        if forget_signals().is_err() || jobs.send(&Taken { run: job.run }, Vec::new()).is_err() {
             sys::exit_now(CANNOT_START);
         }
         Self::new(job, descriptors).unwrap_or_else(|_| sys::exit_now(CANNOT_START))
@@ -142,11 +143,16 @@ impl NewRun {
     }
 }
 
-/// Restores the signal mask. What a terminal sent while the process waited was meant for others.
-fn become_receptive(mask: &SigSet) -> nix::Result<()> {
+/// Forgets what was sent to the whole job while this process waited: it was meant for other runs.
+fn forget_signals() -> nix::Result<()> {
     let blocked = SigSet::thread_get_mask()?;
     let pending = SignalFd::with_flags(&blocked, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     while pending.read_signal()?.is_some() {}
+    Ok(())
+}
+
+/// Restores the signal mask. What has come since this process is a run, it gets now.
+fn become_receptive(mask: &SigSet) -> nix::Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(mask), None)
 }
 

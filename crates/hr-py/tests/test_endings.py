@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,26 @@ print("version", {version}, flush=True)
 signal.pause()
 """
 
+
+SLOW = """\
+import os
+import signal
+import time
+
+
+def end(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(2.5)
+    os.write(1, b"saved\\n")
+    os._exit(5)
+
+
+signal.signal(signal.SIGTERM, end)
+os.write(1, b"running\\n")
+while True:
+    signal.pause()
+"""
+"""Its clean-up takes longer than `hr` gives a program that nobody waits for."""
 
 ONCE = {
     "print('done')": (0, "done\n", ""),
@@ -106,6 +127,19 @@ def test_an_old_run_cleans_up_before_the_new_one_starts(user: User, develop: Cal
     lines = [line for line in hr.lines if not line.startswith("hr  ")]
     assert lines == ["running", "cleaned up", "running again"]
     assert hr.end(signal.SIGTERM) == -signal.SIGTERM
+
+
+def test_a_signal_to_the_whole_job_leaves_the_program_its_time(
+    user: User, develop: Callable[..., Development]
+) -> None:
+    user.place.write({"app.py": SLOW})
+    hr = develop("--grace", "60", "app.py")
+    hr.wait_for("running")
+    # `timeout`, `docker stop` with an init, and service managers do that.
+    os.killpg(hr.process.pid, signal.SIGTERM)
+    assert hr.wait() == -signal.SIGTERM, str(hr)
+    assert hr.told("saved") == ["saved"]
+    assert hr.told("error") == []
 
 
 def wait_until_heard(hr: Development) -> None:

@@ -67,7 +67,7 @@ def test_an_application_goes_on_wherever_its_server_imports_it(
             break
     assert resumed
     hr.interrupt()
-    assert hr.wait() == (-signal.SIGINT if words is in_the_loop else 0)
+    assert hr.wait() == (-signal.SIGINT if words is in_the_loop else 0), str(hr)
 
 
 OWN_SERVER = """\
@@ -155,7 +155,7 @@ def test_with_gunicorn_it_takes_its_preload(
     if not preload:
         hr.wait_for("with --preload it would do so before")
     hr.interrupt()
-    assert hr.wait() == 0
+    assert hr.wait() == 0, str(hr)
 
 
 def test_an_application_that_needs_the_loop_of_its_server_gets_it(
@@ -171,7 +171,7 @@ def test_an_application_that_needs_the_loop_of_its_server_gets_it(
     hr.wait_for("hr  shop/prices.py · re")
     assert hr.ask(address) == "2"
     hr.interrupt()
-    assert hr.wait() == -signal.SIGINT
+    assert hr.wait() == -signal.SIGINT, str(hr)
 
 
 @pytest.mark.parametrize("words", [uvicorn, in_the_loop])

@@ -276,7 +276,7 @@ def test_a_server_is_kept_up_to_date(
 
     hr.interrupt()
     hr.wait_for(server.closes)
-    assert hr.wait() == server.status
+    assert hr.wait() == server.status, str(hr)
     assert address.is_free()
 
 
@@ -296,7 +296,7 @@ def test_a_server_of_files_is_restarted_for_those_that_globs_name(
     assert hr.ask(address) == "two"
     hr.interrupt()
     hr.wait_for("Keyboard interrupt received, exiting.")
-    assert hr.wait() == 0
+    assert hr.wait() == 0, str(hr)
     assert address.is_free()
 
 

@@ -67,6 +67,11 @@ pub(crate) fn run(find: &dyn Fn() -> anyhow::Result<Options>) -> anyhow::Result<
                 drop(voice);
                 return Ok(signals::end(exit));
             }
+            Err(Stopped::Failed(_)) if let Some(signal) = signals.ending() => {
+                // Sent to the whole job, it has ended the supervisor as well.
+                drop(voice);
+                return Ok(signals::end(Exit::By(signal)));
+            }
             // Everything below has ended with it.
             Err(Stopped::Failed(ClientError::Died)) if began.elapsed() > ENDURANCE => {
                 voice.warning("the supervisor has died, and the program with it; starting again");
@@ -238,8 +243,10 @@ impl<'a> Session<'a> {
             Err(error) => return Err(io::Error::from(error).into()),
         }
         let now = Instant::now();
-        let mut events = self.signals.take();
         let answers = self.answers()?;
+        // Looked for last and told of first: a signal to the whole job may be what an answer comes from, such as the
+        // program's end.
+        let mut events = self.signals.take();
         events.extend(terminal::is_unread().then_some(Event::Unread));
         events.extend(answers);
         let heard = self.listening.as_mut().map(|listening| listening.take(now));

@@ -1,5 +1,6 @@
 //! Signals to this process, one after another, and the end by one of them.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -9,7 +10,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::state::{Event, Exit};
+use super::state::{Event, Exit, is_sent_to_us};
 use crate::sys;
 
 /// Exit code of a shell for a process that a signal has ended, short of the signal's number.
@@ -22,6 +23,8 @@ const HEARD: [Signal; 4] = [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Si
 pub(super) struct Signals {
     heard: SignalFd,
     before: SigSet,
+    /// The last that does not leave it to the program whether there is an end.
+    ending: Cell<Option<Signal>>,
 }
 
 impl Signals {
@@ -32,7 +35,7 @@ impl Signals {
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&heard), Some(&mut before))?;
         let heard = SignalFd::with_flags(&heard, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { heard, before })
+        Ok(Self { heard, before, ending: Cell::default() })
     }
 
     /// The signal mask that this process was started with.
@@ -46,10 +49,19 @@ impl Signals {
         while let Ok(Some(heard)) = self.heard.read_signal() {
             let number = i32::try_from(heard.ssi_signo).unwrap_or_default();
             let Ok(signal) = Signal::try_from(number) else { continue };
+            if is_sent_to_us(signal) {
+                self.ending.set(Some(signal));
+            }
             // What the kernel sends for a terminal goes to its whole foreground job.
             events.push(Event::Signal { signal, to_us_alone: heard.ssi_code != libc::SI_KERNEL });
         }
         events
+    }
+
+    /// The last by which this process is to end, whatever the program does.
+    pub(super) fn ending(&self) -> Option<Signal> {
+        self.take();
+        self.ending.get()
     }
 }
 

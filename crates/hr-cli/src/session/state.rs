@@ -89,7 +89,9 @@ impl State {
             Event::Updated(update) => self.updated(&update),
             Event::UpdateFailed(message) => {
                 (self.updating, self.ahead) = (false, false);
-                [vec![Action::Say(Line::Failed(message))], self.ask_again()].concat()
+                let ends = self.ending.is_some_and(|(signal, _)| is_sent_to_us(signal));
+                let said = (!ends).then_some(Action::Say(Line::Failed(message)));
+                [Vec::from_iter(said), self.ask_again()].concat()
             }
             Event::Started(resumed) => self.started(resumed, now),
             Event::Loaded(files) => {
@@ -246,13 +248,12 @@ impl State {
 
     fn not_started(&mut self, message: String) -> Vec<Action> {
         self.program = Program::Ended;
-        let end = match self.ending {
-            Some((signal, _)) => Some(Exit::By(signal)),
-            None if !self.reload => Some(Exit::Failed),
-            None => None,
-        };
+        if let Some((signal, _)) = self.ending {
+            // Whatever has prevented it, nobody waits for it any more.
+            return vec![Action::End(Exit::By(signal))];
+        }
         let mut actions = vec![Action::Say(Line::Failed(message))];
-        actions.extend(end.map(Action::End));
+        actions.extend((!self.reload).then_some(Action::End(Exit::Failed)));
         actions.extend(self.ask_again());
         actions
     }
@@ -298,7 +299,7 @@ impl State {
 
 /// Whether a signal is meant for this process, which then ends the program; others are the terminal's to its whole
 /// foreground job.
-fn is_sent_to_us(signal: Signal) -> bool {
+pub(super) fn is_sent_to_us(signal: Signal) -> bool {
     matches!(signal, Signal::SIGTERM | Signal::SIGHUP)
 }
 

@@ -78,7 +78,8 @@ impl Supervisor {
             return; // nowhere to answer
         }
         let mut answer = Answer::from(descriptors.remove(0));
-        if self.closing.is_some() && message != Request::Close {
+        let goes_on = matches!(message, Request::Stop { .. } | Request::Signal { .. } | Request::Close);
+        if self.closing.is_some() && !goes_on {
             return self.answers.send(answer, &invalid("the environment is being closed"));
         }
         match message {
@@ -200,8 +201,14 @@ impl Supervisor {
     }
 
     fn stop(&mut self, run: RunId, grace: Duration, answer: Answer) {
-        if self.tree.terminate(run) {
+        // While this ends, all runs have been told to.
+        let is_running = match self.closing {
+            Some(_) => self.tree.runs().contains(&run),
+            None => self.tree.terminate(run),
+        };
+        if is_running {
             let deadline = Instant::now() + grace;
+            self.closing = self.closing.map(|before| before.max(deadline));
             let stopping = self
                 .stopping
                 .entry(run)

@@ -44,7 +44,7 @@ use self::refresh::Refresh;
 use self::visitors::Visitors;
 use self::voice::Reporter;
 
-/// How long runs may take to end after SIGTERM when the client closes.
+/// How long runs may take to end after SIGTERM when the client closes, or this process is to end.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The same when nobody waits for the end any more.
@@ -122,6 +122,7 @@ pub(crate) struct Supervisor {
     visitors: Visitors,
     /// Until when runs have time to end, once the supervisor is ending.
     closing: Option<Instant>,
+    client_gone: bool,
     closers: Vec<Channel<Reply, Request>>,
 }
 
@@ -153,6 +154,7 @@ impl Supervisor {
             reporter: Reporter::start()?,
             visitors: Visitors::let_in(),
             closing: None,
+            client_gone: false,
             closers: Vec::new(),
         })
     }
@@ -186,7 +188,7 @@ impl Supervisor {
         let input = PollFlags::POLLIN;
         let mut tokens = vec![Token::Signals];
         let mut sources = vec![PollFd::new(self.signals.as_fd(), input)];
-        if self.closing.is_none() {
+        if !self.client_gone {
             tokens.extend([Token::Client, Token::Owner]);
             sources.extend([
                 PollFd::new(self.connection.as_fd(), input),
@@ -307,7 +309,12 @@ impl Supervisor {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Request(received) => self.request(received),
-            Event::ClientGone | Event::Terminate => self.close(GRACE_WITHOUT_CLIENT),
+            Event::ClientGone => {
+                self.client_gone = true;
+                self.close(GRACE_WITHOUT_CLIENT);
+            }
+            // If that was sent to the whole job, the client has more to say about it.
+            Event::Terminate => self.close(GRACE),
             Event::Tree(event) => self.below(&event),
             Event::Scanned(scan) => {
                 let done = self.refresh.on_scan(&mut self.tree, *scan);

@@ -1,7 +1,7 @@
 //! What happens in a development loop, and what can be done about it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hr_forkserver::protocol::{ExitStatus, Problem, Resumed, Update};
@@ -66,6 +66,10 @@ impl Changed {
 
     pub(super) fn extend(&mut self, more: Self) {
         self.files.extend(more.files);
+        // What is in a new directory may be heard of after the directory, and says more.
+        let parents = self.files.iter().flat_map(|file| file.ancestors().skip(1).map(Path::to_owned));
+        let parents: BTreeSet<_> = parents.collect();
+        self.files.retain(|file| !parents.contains(file));
         self.decisive |= more.decisive;
         self.watched.extend(more.watched);
         self.at = more.at.max(self.at);

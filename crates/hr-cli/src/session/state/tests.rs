@@ -365,6 +365,37 @@ fn a_program_that_heeds_an_interrupt_late_is_not_started_again() {
 }
 
 #[test]
+fn what_prevents_a_start_or_an_update_is_nothing_to_somebody_who_ends_it_all() {
+    let closing = || "the environment is being closed".to_owned();
+    let mut session = Session { state: State::new(true, GRACE), now: Instant::now() };
+    session.on(Event::Opened);
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.on(Event::NotStarted(closing())), [Action::End(Exit::By(Signal::SIGTERM))]);
+
+    let mut session = Session::running();
+    session.saved("a.py");
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.on(Event::UpdateFailed(closing())), []);
+
+    let mut session = Session::running();
+    session.saved("a.py");
+    assert_eq!(session.on(Event::UpdateFailed(closing())), [Action::Say(Line::Failed(closing()))]);
+}
+
+#[test]
+fn a_new_directory_is_named_only_as_long_as_nothing_is_known_to_be_in_it() {
+    let mut session = Session::running();
+    session.saved("data/new");
+    session.saved("data/new/prices.yaml");
+    session.on(update(&[]));
+    session.on(update(&[("data/new/prices.yaml", SourceChangeKind::Added)]));
+    session.on(Event::Ended(ExitStatus::Signaled(15)));
+    let told = session.on(Event::Started(None));
+    let [Action::Say(Line::Restarted { files, .. })] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(*files, [PathBuf::from("data/new/prices.yaml")]);
+}
+
+#[test]
 fn a_program_that_takes_its_time_to_clean_up_is_not_started_again() {
     let mut session = Session::running();
     session.signal(Signal::SIGINT);
