@@ -129,9 +129,7 @@ def test_an_old_run_cleans_up_before_the_new_one_starts(user: User, develop: Cal
     assert hr.end(signal.SIGTERM) == -signal.SIGTERM
 
 
-def test_a_signal_to_the_whole_job_leaves_the_program_its_time(
-    user: User, develop: Callable[..., Development]
-) -> None:
+def test_a_signal_to_the_whole_job_leaves_the_program_its_time(user: User, develop: Callable[..., Development]) -> None:
     user.place.write({"app.py": SLOW})
     hr = develop("--grace", "60", "app.py")
     hr.wait_for("running")
