@@ -30,15 +30,21 @@ impl Environment {
     ) -> Result<Self> {
         let state = workspace.state();
         fs::create_dir_all(&state).with_context(|| format!("cannot create {}", state.display()))?;
-        let _lock = lock(&state)?;
         let folder = state.join(format!("{purpose}-{}", python.minor_version()));
         let title = format!("{purpose} environment for python {}", python.version);
         let environment = Self { folder, title, minor_version: python.minor_version() };
         let wanted = wanted(python, requirements)?;
         let stamp = environment.folder.join("environment.stamp");
         if !fingerprint::is_current(&stamp, &wanted) {
-            progress.step(&environment.title, || environment.make(python, requirements))?;
-            fingerprint::store(&stamp, &wanted)?;
+            progress.step(&environment.title, || {
+                let _lock = lock(&environment.folder)?;
+                // Somebody else may have made it meanwhile.
+                if fingerprint::is_current(&stamp, &wanted) {
+                    return Ok(());
+                }
+                environment.make(python, requirements)?;
+                fingerprint::store(&stamp, &wanted)
+            })?;
         }
         Ok(environment)
     }
@@ -102,9 +108,10 @@ impl Environment {
     }
 }
 
-/// One setup at a time, so that two tasks started together do not write the same environment.
-fn lock(state: &Path) -> Result<File> {
-    let path = state.join("lock");
+/// Keeps two tasks, or two threads of one, from making the same environment. The lock lies beside it, since the
+/// environment is removed before it is made.
+fn lock(environment: &Path) -> Result<File> {
+    let path = environment.with_added_extension("lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)

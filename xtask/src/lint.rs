@@ -11,6 +11,7 @@ use crate::crate_rules;
 use crate::environment::Environment;
 use crate::process;
 use crate::progress::Progress;
+use crate::pytest;
 use crate::python::{self, Python};
 use crate::workspace::Workspace;
 
@@ -26,7 +27,7 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress) -> Result<()> {
 /// Runs every check, and fails if one of them did.
 pub(crate) fn check(workspace: &Workspace, progress: &Progress, pythons: &[Python]) -> Result<()> {
     let Some(newest) = pythons.last() else { bail!("at least one Python is needed for its linters") };
-    let tools = Environment::ensure(workspace, progress, newest, "lint", &[workspace.requirements("lint")])?;
+    let tools = environment(workspace, progress, newest)?;
     let mut failed = Vec::new();
     let mut check = |name: &str, work: &dyn Fn() -> Result<()>| {
         if let Err(error) = progress.step(name, work) {
@@ -45,9 +46,18 @@ pub(crate) fn check(workspace: &Workspace, progress: &Progress, pythons: &[Pytho
         quiet(ruff(workspace, &tools, &["format", "--check", "--quiet"]).args(python_sources(workspace)))
     });
     // The type checker reads the annotations of what the tests import.
-    let tested = Environment::ensure(workspace, progress, newest, "test", &[workspace.requirements("test")])?;
+    let tested = pytest::environment(workspace, progress, newest)?;
     check("mypy", &|| quiet(&mut mypy(workspace, &tools, &tested)));
     if failed.is_empty() { Ok(()) } else { bail!("lint failed: {}", failed.join(", ")) }
+}
+
+/// The environment of the linters.
+pub(crate) fn environment(
+    workspace: &Workspace,
+    progress: &Progress,
+    python: &Python,
+) -> Result<Environment> {
+    Environment::ensure(workspace, progress, python, "lint", &[workspace.requirements("lint")])
 }
 
 fn quiet(command: &mut Command) -> Result<()> {

@@ -10,18 +10,32 @@ const SPINNER_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The voice of every task.
 pub(crate) struct Progress {
-    terminal: bool,
+    shown: Shown,
+}
+
+/// Where what is said can be seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    OnTerminal,
+    InLog,
+    Nowhere,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal() }
+        Self { shown: if std::io::stderr().is_terminal() { Shown::OnTerminal } else { Shown::InLog } }
+    }
+
+    /// For work ahead, beside what is shown. Whoever comes to need its result and does not find it shows more.
+    pub(crate) fn silent() -> Self {
+        Self { shown: Shown::Nowhere }
     }
 
     /// Says one thing.
-    #[expect(clippy::unused_self, reason = "whoever talks was handed the voice")]
     pub(crate) fn note(&self, text: &str) {
-        anstream::eprintln!("xtask  {text}");
+        if self.shown != Shown::Nowhere {
+            anstream::eprintln!("xtask  {text}");
+        }
     }
 
     /// Announces a step whose own output follows.
@@ -33,7 +47,7 @@ impl Progress {
     pub(crate) fn step<T>(&self, title: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let started = Instant::now();
         let spinner = self.spinner(title);
-        if !self.terminal {
+        if self.shown == Shown::InLog {
             self.note(&format!("{title} ..."));
         }
         let outcome = work();
@@ -49,7 +63,7 @@ impl Progress {
     }
 
     fn spinner(&self, title: &str) -> ProgressBar {
-        if !self.terminal {
+        if self.shown != Shown::OnTerminal {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template("xtask  {msg} {spinner} {elapsed}")

@@ -41,8 +41,7 @@ pub(crate) fn run(
 ) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     for python in pythons {
-        let requirements = [workspace.requirements("test")];
-        let environment = Environment::ensure(workspace, progress, python, "test", &requirements)?;
+        let environment = environment(workspace, progress, python)?;
         environment.install_wheel(progress, wheel)?;
         let title = match selection {
             Selection::EndToEnd => format!("e2e, python {}", python.version),
@@ -57,6 +56,15 @@ pub(crate) fn run(
         }
     }
     Ok(verdict)
+}
+
+/// The environment of the tests in one interpreter.
+pub(crate) fn environment(
+    workspace: &Workspace,
+    progress: &Progress,
+    python: &Python,
+) -> Result<Environment> {
+    Environment::ensure(workspace, progress, python, "test", &[workspace.requirements("test")])
 }
 
 fn command(workspace: &Workspace, environment: &Environment, selection: Selection) -> Command {

@@ -36,6 +36,14 @@ impl Optimized {
             Self::Quickly => "dev",
         }
     }
+
+    /// Where cargo puts what it builds with that profile.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Fully => "release",
+            Self::Quickly => "debug",
+        }
+    }
 }
 
 /// `cargo xtask wheel`
@@ -62,13 +70,21 @@ pub(crate) fn build(
     {
         return Ok(wheel);
     }
-    let tools =
-        Environment::ensure(workspace, progress, newest, "build", &[workspace.requirements("build")])?;
-    progress.step(&format!("hr, {profile} build"), || build_binary(workspace, profile))?;
+    let tools = environment(workspace, progress, newest)?;
+    progress.step(&format!("hr, {profile} build"), || build_binary(workspace, optimized))?;
     progress.step("wheel", || build_wheel(workspace, &tools, profile))?;
     let wheel = the_wheel(workspace, profile)?;
     fingerprint::store(&stamp, &wanted)?;
     Ok(wheel)
+}
+
+/// The environment of what builds wheels.
+pub(crate) fn environment(
+    workspace: &Workspace,
+    progress: &Progress,
+    python: &Python,
+) -> Result<Environment> {
+    Environment::ensure(workspace, progress, python, "build", &[workspace.requirements("build")])
 }
 
 /// Everything the wheel is made from. No Python is: the module is built for the stable ABI without asking any.
@@ -82,16 +98,26 @@ fn inputs(workspace: &Workspace) -> Result<String> {
     Ok(fingerprint.finish())
 }
 
-fn build_binary(workspace: &Workspace, profile: &str) -> Result<()> {
-    // Each test has a copy of it, so that what it carries for debuggers would weigh more than all else.
-    let arguments = ["--package", "hr-cli", "--bin", "hr", "--", "-C", "strip=symbols"];
-    process::quiet(cargo(workspace, "rustc").args(["--profile", profile]).args(arguments))?;
-    // Cargo's profile for development is the one whose folder has another name.
-    let folder = if profile == "dev" { "debug" } else { profile };
-    let built = workspace.target().join(folder).join("hr");
+fn build_binary(workspace: &Workspace, optimized: Optimized) -> Result<()> {
+    let mut build = cargo(workspace, "build");
+    build.args(["--locked", "--profile", optimized.profile(), "--bin", "hr"]);
+    match optimized {
+        Optimized::Fully => build.args(["--package", "hr-cli"]),
+        // Asked for examples as well, of which there are none, cargo resolves features as it does for tests. Then what
+        // `cargo test` has built is taken, and built once.
+        Optimized::Quickly => build.args(["--workspace", "--examples"]),
+    };
+    process::quiet(&mut build)?;
+    let built = workspace.target().join(optimized.folder()).join("hr");
     let scripts = workspace.python_project().join("data/scripts");
     fs::create_dir_all(&scripts).with_context(|| format!("cannot create {}", scripts.display()))?;
-    copy_executable(&built, &scripts.join("hr"))
+    let script = scripts.join("hr");
+    copy_executable(&built, &script)?;
+    if optimized == Optimized::Quickly {
+        // Each test has a copy of it, so that what it carries for debuggers would weigh more than all else.
+        process::quiet(Command::new("strip").arg(&script))?;
+    }
+    Ok(())
 }
 
 fn copy_executable(from: &Path, to: &Path) -> Result<()> {
