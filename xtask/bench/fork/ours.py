@@ -1,5 +1,6 @@
 """What hotreload takes: builds, layers, updates, runs, and memory."""
 
+import math
 import os
 import sys
 import threading
@@ -9,21 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import project
-from hotreload import IsolatedEnvironment, isolate_imports
+from hotreload import BuildEvent, ImportStarted, IsolatedEnvironment, isolate_imports
 
 
-def build(folder: Path, modules: list[str], addition: str) -> tuple[float, float, list[str]]:
-    """Seconds to enter the block and to add a library, and what the template should have and has not."""
+def build(folder: Path, modules: list[str], addition: str) -> tuple[float, float, float, list[str]]:
+    """Seconds to enter the block, of those since the first import, and to add a library; what the template has not."""
     libraries = project.write(folder, modules)
+    first = math.nan
+
+    def note(event: BuildEvent) -> None:
+        nonlocal first
+        if math.isnan(first) and isinstance(event, ImportStarted):
+            first = time.monotonic()
+
     started = time.monotonic()
-    with isolate_imports(folder / "app") as environment:
-        opened = time.monotonic() - started
+    with isolate_imports(folder / "app", on_event=note) as environment:
+        ready = time.monotonic()
         excluded = [entry.module for entry in environment.excluded]
         with libraries.open("a") as file:
             file.write(f"import {addition}\n")
-        started = time.monotonic()
+        edited = time.monotonic()
         assert environment.update_environment().changed
-        return opened, time.monotonic() - started, excluded
+        return ready - started, ready - first, time.monotonic() - edited, excluded
 
 
 def update(environment: IsolatedEnvironment) -> float:

@@ -82,7 +82,7 @@ impl Samples {
             ),
             ratio(
                 "build / plain import",
-                median("build (open less an empty one)") / median("plain import"),
+                median("build (open, from the first import)") / median("plain import"),
                 1.1,
             ),
             ratio("layer / (plain import of the addition + 2 forks)", median("layer") / addition, 1.0),
