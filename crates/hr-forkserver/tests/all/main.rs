@@ -6,18 +6,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails is to say so")]
 
-mod behaviour;
 mod instructions;
 mod processes;
+mod runs;
+mod snapshots;
 mod supervisor;
+mod templates;
 
 use std::process::{Command as Program, ExitCode};
 
-use behaviour::TESTS;
-
 fn main() -> ExitCode {
     instructions::serve_if_asked();
-    run_tests(TESTS)
+    run_tests(&[templates::TESTS, runs::TESTS, snapshots::TESTS].concat())
 }
 
 /// A harness in small: each test needs to be the parent of its processes, so each has a process of its own. Lists and
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
 fn run_tests(tests: &[(&str, fn())]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(name) = arguments.iter().find_map(|argument| argument.strip_prefix("--child=")) {
-        let doomed: (&str, fn()) = ("wait_to_be_killed", behaviour::wait_to_be_killed);
+        let doomed: (&str, fn()) = ("wait_to_be_killed", runs::wait_to_be_killed);
         let (_, test) = tests
             .iter()
             .chain([&doomed])
