@@ -8,6 +8,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 
+use crate::undisturbed::undisturbed;
+
 /// A hook for `sys.addaudithook` that passes some events on, while it is told to.
 #[pyclass(frozen)]
 pub(crate) struct AuditFilter {
@@ -47,9 +49,11 @@ impl AuditFilter {
         {
             // Looking closer makes events, too.
             self.listening.store(false, Ordering::Relaxed);
-            let heard = listener.call1(event.py(), (event, arguments));
-            self.listening.store(true, Ordering::Relaxed);
-            heard?;
+            undisturbed(event.py(), || {
+                let heard = listener.call1(event.py(), (event, arguments));
+                self.listening.store(true, Ordering::Relaxed);
+                heard
+            })?;
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::undisturbed::undisturbed;
+
 /// A descriptor in place of a method, of a class in Python. It tells a listener, and does what the method does.
 ///
 /// A function in Python would have a frame, and tracebacks would show it; below the methods of import loaders they would
@@ -14,6 +16,8 @@ pub(crate) struct Before {
     listener: Py<PyAny>,
     /// Called with the exception that the method has raised, its traceback, the method's object and arguments.
     failed: Option<Py<PyAny>>,
+    /// Whether the listener only looks, and signals can wait for it. One that executes the program's code cannot hold them back.
+    undisturbed: bool,
     /// Whether the method is called with a class, as `__new__` is, and not with an object of it.
     is_static: bool,
 }
@@ -21,9 +25,15 @@ pub(crate) struct Before {
 #[pymethods]
 impl Before {
     #[new]
-    #[pyo3(signature = (method, listener, failed = None, *, is_static = false))]
-    fn new(method: Py<PyAny>, listener: Py<PyAny>, failed: Option<Py<PyAny>>, is_static: bool) -> Self {
-        Self { method, listener, failed, is_static }
+    #[pyo3(signature = (method, listener, failed = None, *, undisturbed = false, is_static = false))]
+    fn new(
+        method: Py<PyAny>,
+        listener: Py<PyAny>,
+        failed: Option<Py<PyAny>>,
+        undisturbed: bool,
+        is_static: bool,
+    ) -> Self {
+        Self { method, listener, failed, undisturbed, is_static }
     }
 
     fn __get__(
@@ -38,6 +48,17 @@ impl Before {
         }
         let object = object.filter(|_| !before.is_static);
         Ok(Py::new(py, BoundBefore { method: slf.clone().unbind(), object })?.into_any())
+    }
+}
+
+impl Before {
+    fn tell<'py>(
+        &self,
+        listener: &Bound<'py, PyAny>,
+        arguments: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let tell = || listener.call1(arguments);
+        if self.undisturbed { undisturbed(listener.py(), tell) } else { tell() }
     }
 }
 
@@ -57,11 +78,12 @@ impl BoundBefore {
         arguments: &Bound<'py, PyTuple>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let Before { method, listener, failed, is_static: _ } = self.method.get();
+        let before = self.method.get();
+        let Before { method, listener, failed, .. } = before;
         let mut all: Vec<_> = self.object.iter().map(|object| object.bind(py).clone()).collect();
         all.extend(arguments.iter());
         let all = PyTuple::new(py, all)?;
-        let instead = listener.bind(py).call1(&all)?;
+        let instead = before.tell(listener.bind(py), &all)?;
         if !instead.is_none() {
             return Err(PyErr::from_value(instead));
         }
@@ -71,7 +93,7 @@ impl BoundBefore {
             let traceback = error.traceback(py).into_pyobject(py)?.into_any();
             let mut told = vec![error.value(py).clone().into_any(), traceback];
             told.extend(all.iter());
-            failed.bind(py).call1(PyTuple::new(py, told)?)?;
+            before.tell(failed.bind(py), &PyTuple::new(py, told)?)?;
         }
         result
     }

@@ -10,6 +10,7 @@ use pyo3::types::PyTuple;
 use crate::job::Job;
 use crate::loaded::PythonLoaded;
 use crate::program::{self, End};
+use crate::undisturbed::hold_back;
 use crate::{ending, sys};
 
 /// Exit code of a process in which Python could not even begin to carry out a call.
@@ -80,7 +81,7 @@ impl CPython {
         let job = Job::new(py, run, call, descriptors, checkpointing)?;
         let beginning = self.template.call_method1(py, "run", (job,))?;
         let end = program::execute(py, beginning.extract(py)?)?;
-        self.template.call_method0(py, "executed")?;
+        hold_back(|| self.template.call_method0(py, "executed"))?;
         Ok(end)
     }
 }

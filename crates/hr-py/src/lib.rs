@@ -21,6 +21,7 @@ mod program;
 mod records;
 mod run;
 mod sys;
+mod undisturbed;
 
 use pyo3::prelude::*;
 
@@ -31,6 +32,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<interpreter::Server>()?;
     module.add_class::<audit::AuditFilter>()?;
     module.add_class::<before::Before>()?;
+    module.add_class::<undisturbed::Undisturbed>()?;
     module.add_class::<client::Supervisor>()?;
     module.add_class::<records::State>()?;
     module.add_class::<records::Update>()?;

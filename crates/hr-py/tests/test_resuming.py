@@ -115,8 +115,9 @@ def test_without_checkpoints_a_restart_begins_at_the_first_line(user: User) -> N
     edit(user, "five", 40)
     told = loop.expect("values 0 1 2 3 40 ")
     assert all(f"{line}.\n" in told for line in ("one", "two", "three", "four", "five 40"))
+    if "· restarted in " not in told:
+        loop.expect("· restarted in ")
     assert loop.interrupt() == -signal.SIGINT
-    assert "· restarted in " in told + loop.rest()
 
 
 OBSTACLES = {

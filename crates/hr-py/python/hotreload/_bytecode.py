@@ -16,6 +16,8 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import cache_from_source
 from typing import Any
 
+from hotreload import _native
+
 CLOCK_TICK = 0.02
 """Seconds by which a file's time may lag behind the clock."""
 
@@ -37,6 +39,7 @@ def distrust(edited: Callable[[str], bool]) -> None:
     loader stay CPython's own: only the method that looks at a source's time is another.
     """
 
+    @_native.Undisturbed
     def path_stats(self: SourceFileLoader, path: str) -> Mapping[str, Any]:
         stats = _path_stats(self, path)
         if sys._getframe(1).f_code is not _get_code:

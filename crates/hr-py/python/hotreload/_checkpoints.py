@@ -84,7 +84,7 @@ class Checkpoints:
         self._random = RandomStates()
         self._over = False
         self._method = _LOADER.__dict__["exec_module"]
-        _LOADER.exec_module = _native.Before(self._method, self._before, self._failed)
+        _LOADER.exec_module = _native.Before(self._method, self._before, self._failed, undisturbed=True)
         sys.meta_path.insert(0, self._lookups)
         self._register_at_fork = os.register_at_fork
         os.register_at_fork = self._registered  # type: ignore[assignment]
@@ -343,6 +343,7 @@ class _Lookups:
     def __init__(self) -> None:
         self._lookups = ModuleLookups()
 
+    @_native.Undisturbed
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> None:  # noqa: ARG002
         """Take note of ``fullname``."""
         self._lookups.note(fullname, path)

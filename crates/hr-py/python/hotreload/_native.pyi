@@ -1,12 +1,13 @@
 """The compiled part: the protocol, the supervisor's client, and the loop of paused processes."""
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from hotreload._events import BuildEvent
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
 __version__: str
-"""How many seconds the import of one module may take unless the user says otherwise."""
 
 PayloadParts = tuple[list[int], bytes | None, int | None]
 
@@ -33,7 +34,7 @@ class Before:
     """A descriptor in place of a method: ``listener`` gets the object and its arguments before each call.
 
     An exception that the listener returns is raised in place of the call. ``failed`` gets what the method raises, its
-    traceback, and the rest.
+    traceback, and the rest. ``undisturbed``, the listener has the program's signals wait.
     """
 
     def __init__(
@@ -42,8 +43,12 @@ class Before:
         listener: Callable[..., BaseException | None],
         failed: Callable[..., None] | None = None,
         *,
+        undisturbed: bool = False,
         is_static: bool = False,
     ) -> None: ...
+
+def Undisturbed(function: _Function) -> _Function:  # noqa: N802 - a class; what matters is that it is called the same
+    """What ``function`` does, while the program's signals wait. A class may have it as a method."""
 
 class Job:
     """A call, and the process it is to happen in."""
