@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use hr_protocol::RunId;
@@ -58,20 +59,46 @@ pub(crate) fn signal(handle: &OwnedFd, signal: Signal) -> bool {
 }
 
 /// The processes below `root` that have not ended, except those in `keep` and what is below these.
+///
+/// If `root` is this process, none of its own children is missing. One further down may be, while its parent reaps another.
 pub(crate) fn descendants(root: Pid, keep: &[Pid]) -> Vec<Pid> {
+    if KERNEL_LISTS_CHILDREN.get_or_init(|| children(root).is_some()) == &true {
+        return descendants_by(|parent| children(parent).unwrap_or_default(), root, keep);
+    }
     let all = running();
+    descendants_by(|parent| children_among(&all, parent), root, keep)
+}
+
+fn children_among(all: &[Process], parent: Pid) -> Vec<Pid> {
+    all.iter().filter(|process| process.parent == parent).map(|process| process.pid).collect()
+}
+
+/// Whether the kernel has `CONFIG_PROC_CHILDREN`, as those of distributions have. To look at all processes of a machine takes
+/// ten microseconds and more for each of them.
+static KERNEL_LISTS_CHILDREN: OnceLock<bool> = OnceLock::new();
+
+fn descendants_by(children: impl Fn(Pid) -> Vec<Pid>, root: Pid, keep: &[Pid]) -> Vec<Pid> {
     let mut found = Vec::new();
     let mut parents = vec![root];
     while let Some(parent) = parents.pop() {
-        let children = all.iter().filter(|process| process.parent == parent && !keep.contains(&process.pid));
-        for child in children {
-            parents.push(child.pid);
-            if !child.ended {
-                found.push(child.pid);
+        for child in children(parent).into_iter().filter(|child| !keep.contains(child)) {
+            parents.push(child);
+            if process(child.as_raw()).is_some_and(|process| !process.ended) {
+                found.push(child);
             }
         }
     }
     found
+}
+
+/// The children of a process, those that have ended included until they are reaped. Each is listed by the thread that made it
+/// (`proc_pid_children(5)`); that page's warning is of children that are reaped meanwhile.
+fn children(parent: Pid) -> Option<Vec<Pid>> {
+    let threads = fs::read_dir(format!("/proc/{parent}/task")).ok()?.flatten();
+    let lists: Vec<_> =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok()).collect();
+    let pids = lists.iter().flat_map(|list| list.split_ascii_whitespace()).filter_map(|pid| pid.parse().ok());
+    (!lists.is_empty()).then(|| pids.map(Pid::from_raw).collect())
 }
 
 /// How many process ids are looked at one by one; with more of them it is faster to look at what there is.
@@ -84,10 +111,8 @@ pub(crate) fn none_below(root: Pid, first: i32, last: i32) -> bool {
     if last < first || last - first > FEW {
         return false;
     }
-    let new = (first + 1..=last)
-        .filter_map(|pid| parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?));
     // What is below `root` is its child, or below another one that is new.
-    !new.into_iter().any(|process| process.parent == root)
+    !(first + 1..=last).filter_map(process).any(|process| process.parent == root)
 }
 
 /// Kills every process below `root` for which `doomed` holds, and waits until they have ended.
@@ -176,9 +201,13 @@ fn running() -> Vec<Process> {
     entries
         .filter_map(|entry| {
             let pid: i32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+            process(pid)
         })
         .collect()
+}
+
+fn process(pid: i32) -> Option<Process> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// `pid (name) state parent …`, where the name may hold anything, spaces and parentheses included.
@@ -196,6 +225,9 @@ fn parse_stat(stat: &str) -> Option<Process> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::io::BufRead as _;
+
     use super::*;
 
     #[test]
@@ -207,6 +239,36 @@ mod tests {
         assert!(is_dying(pid));
         child.wait().unwrap();
         assert!(is_dying(pid));
+    }
+
+    #[test]
+    fn what_is_below_a_process_is_found_in_either_way() {
+        let script =
+            "sh -c 'sleep 1000 & sleep 1000 & echo; wait' & sh -c 'sleep 1000 & echo; wait' & echo; wait";
+        let mut shell = std::process::Command::new("sh")
+            .args(["-c", script])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = std::io::BufReader::new(shell.stdout.take().unwrap()).lines();
+        (0..3).for_each(|_| drop(lines.next().unwrap().unwrap()));
+        let root = Pid::from_raw(i32::try_from(shell.id()).unwrap());
+        let all = running();
+        let of = |parent| {
+            all.iter().filter(|process| process.parent == parent).map(|process| process.pid).collect()
+        };
+        let scanned: BTreeSet<_> = descendants_by(of, root, &[]).into_iter().collect();
+        let listed: BTreeSet<_> = descendants(root, &[]).into_iter().collect();
+        let handles: Vec<_> = listed.iter().map(|pid| handle(*pid).unwrap()).collect();
+        let kept = children(root).unwrap();
+        let below_none = descendants(root, &kept);
+        for handle in &handles {
+            signal(handle, Signal::KILL);
+        }
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert_eq!((listed.len(), below_none.len()), (5, 0));
+        assert_eq!(scanned, listed);
     }
 
     #[test]
