@@ -378,6 +378,7 @@ fn left_processes(effect: &Effect) -> Vec<Pid> {
 
 /// Ends this process, and before it everything below it but the snapshots in `keep`.
 fn end(keep: &[Pid]) -> ! {
+    processes::yield_to_others();
     processes::sweep(getpid(), keep, |_| true, SWEEP_LIMIT);
     sys::exit_now(0)
 }
