@@ -173,6 +173,9 @@ impl Supervisor {
             }
             self.starting.insert(run, PendingRun { resumed: start.resumed, ..pending });
         }
+        if self.refresh.has_outdated() {
+            self.refill_at.get_or_insert(Instant::now() + REFILL_DELAY);
+        }
         if self.refresh.is_idle() {
             self.give_up_hopeless();
             if let Some(pending) = self.pending.first() {

@@ -50,8 +50,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The same when nobody waits for the end any more.
 const GRACE_WITHOUT_CLIENT: Duration = Duration::from_millis(300);
 
-/// How long after a run has started the next spare is forked, if the run has not ended before: the machine belongs to
-/// the run first.
+/// How long after a run has started the next spare is forked, and what it has found out of date ends, if the run has not
+/// ended before: the machine belongs to the run first.
 const REFILL_DELAY: Duration = Duration::from_millis(50);
 
 /// How long after the last snapshot was built it is compared for the first time with what it has consumed, if nobody has
@@ -114,7 +114,7 @@ pub(crate) struct Supervisor {
     /// Where the end of each run is reported.
     running: BTreeMap<RunId, Channel<Reply, Request>>,
     stopping: BTreeMap<RunId, Stopping>,
-    /// When spares are to be forked.
+    /// When spares are to be forked, and what is out of date is to end.
     refill_at: Option<Instant>,
     /// When new snapshots are to be looked at.
     look_at: Option<Instant>,
@@ -338,11 +338,12 @@ impl Supervisor {
         }
     }
 
-    /// Forks runs ahead, as many as the client wants. Without them the next run is forked when it is asked for.
+    /// Sees to the tree: forks runs ahead, as many as the client wants. Without them the next run is forked when it is asked for.
     fn refill(&mut self) {
         if self.closing.is_some() {
             return;
         }
+        self.refresh.end_outdated(&mut self.tree);
         for (snapshot, number) in self.refresh.spares(&self.tree) {
             // Descriptors may be short just now.
             let _ = self.tree.keep_spares(snapshot, number);

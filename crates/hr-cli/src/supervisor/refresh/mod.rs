@@ -130,6 +130,16 @@ impl Refresh {
         self.snapshots.start(tree, &call.context, kind, changed, &checkpointing)
     }
 
+    /// Whether there is something to do for [`Refresh::end_outdated`].
+    pub(crate) fn has_outdated(&self) -> bool {
+        self.snapshots.has_outdated()
+    }
+
+    /// Ends what [`Refresh::start`] has found out of date, once there is time for it.
+    pub(crate) fn end_outdated(&mut self, tree: &mut SnapshotTree) {
+        self.snapshots.end_outdated(tree);
+    }
+
     /// The snapshot that runs are forked from, as far as is known without looking at its inputs.
     pub(crate) fn template(&self, tree: &SnapshotTree) -> Option<SnapshotId> {
         self.snapshots.best_in(tree, self.snapshots.active()?)

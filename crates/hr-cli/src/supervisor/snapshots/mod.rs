@@ -55,6 +55,8 @@ pub(crate) struct Snapshots {
     nodes: BTreeMap<SnapshotId, Node>,
     contexts: Contexts,
     pasts: Past,
+    /// Checkpoints that are of no use any more, and are still to be told to end.
+    outdated: Vec<SnapshotId>,
     /// Until when nobody looks how much memory checkpoints take.
     memory_rests: Option<Instant>,
 }
@@ -63,7 +65,14 @@ impl Snapshots {
     /// None yet. What happens to what they will have consumed is heard from `watch`.
     pub(crate) fn new(watch: Watch) -> Self {
         let pasts = Past::new(watch.clone());
-        Self { watch, nodes: BTreeMap::new(), contexts: Contexts::default(), pasts, memory_rests: None }
+        Self {
+            watch,
+            nodes: BTreeMap::new(),
+            contexts: Contexts::default(),
+            pasts,
+            outdated: Vec::new(),
+            memory_rests: None,
+        }
     }
 
     /// The context that snapshots of `interpreter` belong to. It is the one used last from now on.

@@ -65,16 +65,31 @@ impl Snapshots {
         })
     }
 
-    /// The checkpoint that saves a run of `kind` most. Those that are out of date end here.
+    /// The checkpoint that saves a run of `kind` most. Those that are out of date are not to be had any more, and end when
+    /// [`Snapshots::end_outdated`] is called.
     fn deepest(&mut self, tree: &mut SnapshotTree, kind: &Kind) -> Option<SnapshotId> {
         let stands = |template| self.line(template).all(|(_, node)| node.is_current());
         let SortedOut { current, outdated, changed } =
             self.pasts.sorted_out(self.pasts.of_kind(kind), stands);
         for checkpoint in outdated {
-            self.forget(tree, checkpoint);
+            self.pasts.remove(checkpoint);
+            self.outdated.push(checkpoint);
         }
         self.pasts.edited(changed);
         current.into_iter().find(|checkpoint| tree.is_alive(*checkpoint))
+    }
+
+    /// Whether there is something to do for [`Snapshots::end_outdated`].
+    pub(crate) fn has_outdated(&self) -> bool {
+        !self.outdated.is_empty()
+    }
+
+    /// Ends the checkpoints that were found out of date. To free their memory takes the kernel milliseconds each, which a run
+    /// that starts in their place is not to wait for.
+    pub(crate) fn end_outdated(&mut self, tree: &mut SnapshotTree) {
+        for checkpoint in self.outdated.drain(..) {
+            tree.retire(checkpoint);
+        }
     }
 
     /// Whether it is better, in the long run, to start from `template` than from a checkpoint that stands on another one.
