@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -108,3 +109,15 @@ def test_a_pipe_that_programs_inherit_ends_when_the_user_closes_it(user: User) -
     done = user.run_script("inherited_pipe.py")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "42\nb''\n"
+
+
+@pytest.mark.parametrize(
+    "tuned", ["", "gc.set_threshold(5000, 7, 9)\n", "gc.disable()\n"], ids=["usual", "other", "none"]
+)
+def test_garbage_is_collected_as_without_a_template(user: User, tuned: str) -> None:
+    user.environment.install_files({"tuned.py": f"import gc\n{tuned}"})
+    user.place.write({"main.py": "import gc, json, tuned\nprint(gc.isenabled(), gc.get_threshold())\n"})
+    python = [str(user.environment.python), "main.py"]
+    plain = subprocess.run(python, cwd=user.place.project, capture_output=True, check=True, text=True)
+    done = user.run_hr("run", "-q", "--no-reload", "main.py")
+    assert (done.stdout, done.stderr) == (plain.stdout, "")

@@ -19,6 +19,7 @@ from hotreload._call import pickler
 from hotreload._checkpoints import Checkpoints, Listener
 from hotreload._effects import EnvironmentReads, EnvironmentWrites, ImportEffects
 from hotreload._finders import forget_what_may_be_out_of_date
+from hotreload._garbage import RareCollections
 from hotreload._learning import Learning
 from hotreload._reads import FileReads, Loaded, ModuleLookups
 from hotreload._servers import look_after
@@ -152,6 +153,7 @@ class Template:
         self._writes = EnvironmentWrites()
         self._files = FileReads()
         self._profile: ImportProfile | None = None
+        self._collections = RareCollections()
         self._seeded = False
         self._told: set[str] = set()
         """Names of the modules that were loaded when this process, or what it was forked from, settled."""
@@ -213,6 +215,7 @@ class Template:
     def _import(self, name: str) -> Imported:
         # What was loaded before is shared with the fallback. Collections that walked through it would copy it all.
         gc.freeze()
+        self._collections.begin()
         before = set(sys.modules)
         handlers = _signal_handlers()
         threads = _threads()
@@ -256,6 +259,7 @@ class Template:
         self._lookups.forget()
         # What earlier imports have left is frozen. Looking through it again would copy it from the fallback, and finds
         # nothing: the collector has come by while they ran.
+        self._collections.end()
         gc.collect()
         gc.freeze()
         # What a layer stands on has told of the rest. To look at a module is to copy its page.
