@@ -1,5 +1,6 @@
 //! Figures to compare: each benchmark prints one table, measured in one run on one machine.
 
+mod edit;
 mod fork;
 mod reload;
 mod scan;
@@ -21,6 +22,8 @@ pub(crate) enum Benchmark {
     Fork(fork::Options),
     /// From a save to the changed answer: hr run, uvicorn-hmr, uvicorn --reload, watchfiles, hupper, Django's runserver
     Reload(reload::Options),
+    /// From a save to the first statement of the edited module: hr run, and python started again
+    Edit(edit::Options),
     /// What many runs in one environment leave behind: descriptors, processes, memory
     Soak(soak::Options),
 }
@@ -28,6 +31,7 @@ pub(crate) enum Benchmark {
 /// `cargo xtask bench`
 pub(crate) fn run(workspace: &Workspace, progress: &Progress, benchmark: &Benchmark) -> Result<()> {
     match benchmark {
+        Benchmark::Edit(options) => edit::run(workspace, progress, options),
         Benchmark::Fork(options) => fork::run(workspace, progress, options),
         Benchmark::Reload(options) => reload::run(workspace, progress, options),
         Benchmark::Scan(options) => scan::run(workspace, progress, options),

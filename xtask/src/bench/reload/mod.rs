@@ -86,12 +86,8 @@ pub(crate) fn run(workspace: &Workspace, progress: &Progress, options: &Options)
     Ok(())
 }
 
-fn measure(
-    workspace: &Workspace,
-    progress: &Progress,
-    options: &Options,
-    measurement: &mut Measurement,
-) -> Result<()> {
+/// An environment with everything that is compared, and this hotreload.
+pub(super) fn environment(workspace: &Workspace, progress: &Progress) -> Result<Environment> {
     let pythons = python::discover(progress)?;
     let python = pythons.last().context("no Python found")?;
     let wheel = wheel::build(workspace, progress, &pythons, wheel::Optimized::Fully)?;
@@ -99,6 +95,16 @@ fn measure(
         [workspace.requirements("bench-reload"), workspace.path("fixtures/realapp/requirements.txt")];
     let environment = Environment::ensure(workspace, progress, python, "bench-reload", &requirements)?;
     environment.install_wheel(progress, &wheel)?;
+    Ok(environment)
+}
+
+fn measure(
+    workspace: &Workspace,
+    progress: &Progress,
+    options: &Options,
+    measurement: &mut Measurement,
+) -> Result<()> {
+    let environment = environment(workspace, progress)?;
     let usual = options.project.is_empty().then_some(USUAL_PROJECTS.as_slice());
     for project in chosen(usual.unwrap_or(&PROJECTS), &options.project) {
         let mut command = std::process::Command::new(environment.python());
