@@ -338,7 +338,8 @@ impl Supervisor {
         }
     }
 
-    /// Sees to the tree: forks runs ahead, as many as the client wants. Without them the next run is forked when it is asked for.
+    /// Ends what is out of date, and forks runs ahead, as many as the client wants. Without them the next run is forked when it
+    /// is asked for.
     fn refill(&mut self) {
         if self.closing.is_some() {
             return;

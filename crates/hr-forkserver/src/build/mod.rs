@@ -4,14 +4,15 @@ mod template;
 
 use std::time::{Duration, Instant, SystemTime};
 
+use hr_protocol::{
+    AttemptEnd, BuildEvent, Command, ExitStatus, FailedAttempt, ImportOutcome, Loaded, SnapshotId,
+};
+
 pub use self::template::{BuildError, Plan, Template};
 use crate::chronicle::Chronicle;
 use crate::launch::Launch;
 use crate::transaction::{Cause, Step, Transaction, Verdict};
 use crate::tree::{SnapshotTree, TreeEvent};
-use hr_protocol::{
-    AttemptEnd, BuildEvent, Command, ExitStatus, FailedAttempt, ImportOutcome, Loaded, SnapshotId,
-};
 
 /// How often in a row the processes of a build may be lost through no fault of a module.
 const TRIES: u32 = 3;
