@@ -99,6 +99,9 @@ impl Environment {
                 .with_context(|| format!("cannot remove {}", self.folder.display()))?;
         }
         process::quiet(Command::new(&python.executable).args(["-m", "venv"]).arg(&self.folder))?;
+        if requirements.is_empty() {
+            return Ok(()); // which pip refuses to install
+        }
         let mut install = self.pip();
         install.args(["install", "--quiet"]);
         for file in requirements {
