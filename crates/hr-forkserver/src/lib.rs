@@ -81,6 +81,7 @@ compile_error!(
 mod build;
 mod channel;
 mod chronicle;
+mod content;
 mod effects;
 mod interpreter;
 mod launch;
@@ -97,6 +98,7 @@ mod tree;
 
 pub use build::{Build, BuildError, Plan, Progress, Template};
 pub use channel::{Channel, ChannelError, Received, above_streams, socket_pair};
+pub use content::content_of;
 pub use hr_protocol as protocol;
 pub use interpreter::{Forking, Interpreter, RunDescriptors};
 pub use launch::Launch;

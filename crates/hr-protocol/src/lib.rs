@@ -63,7 +63,7 @@ pub use run::{
     Call, ExitStatus, Job, MainModule, Note, Notice, Outcome, Payload, Program, RunId, Taken, Work,
 };
 pub use snapshot::{
-    Command, EnvironmentWrite, FileStamp, FirstParty, Listed, ListedDirectory, Loaded, OpenedFile,
+    Command, Content, EnvironmentWrite, FileStamp, FirstParty, Listed, ListedDirectory, Loaded, OpenedFile,
     Preparation, Report, SnapshotId,
 };
 pub use tree::{RunReport, SnapshotReport, SnapshotRole, TreeReport};
@@ -72,7 +72,7 @@ pub use variables::Variables;
 use serde::{Deserialize, Serialize};
 
 /// The version of every message in this crate. Raise it with any change to their shape.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// The first message of each side of a conversation.
 ///

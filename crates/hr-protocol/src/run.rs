@@ -225,6 +225,11 @@ pub enum Notice {
         /// The `file:line` that has caused it, if that is known.
         place: String,
     },
+    /// It starts from its template, because all checkpoints that there were have consumed something that has changed.
+    CheckpointsOutdated {
+        /// What the first of them has consumed: files and directories, or modules that would be found elsewhere.
+        changed: Vec<OsString>,
+    },
     /// Checkpoints were given up because all of them together took too much memory.
     CheckpointsDropped {
         /// How many.

@@ -169,7 +169,13 @@ pub struct OpenedFile {
     pub path: OsString,
     /// Its state at that moment; none if there was no such file.
     pub stamp: Option<FileStamp>,
+    /// What was in it, of the project's own small files: programs write them anew without a change.
+    pub content: Option<Content>,
 }
+
+/// A hash of what is in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content(pub u64);
 
 /// What the file system says of a file without its being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::undisturbed::undisturbed;
 
-/// A descriptor in place of a method, of a class in Python. It tells a listener, and does what the method does.
+/// A descriptor in place of a method, of a class in Python, or a function in place of another. It tells a listener, and does
+/// what the method does.
 ///
 /// A function in Python would have a frame, and tracebacks would show it; below the methods of import loaders they would
 /// show all of `importlib` as well.
@@ -49,9 +50,40 @@ impl Before {
         let object = object.filter(|_| !before.is_static);
         Ok(Py::new(py, BoundBefore { method: slf.clone().unbind(), object })?.into_any())
     }
+
+    #[pyo3(signature = (*arguments, **options))]
+    fn __call__<'py>(
+        &self,
+        arguments: &Bound<'py, PyTuple>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.call(arguments, options)
+    }
 }
 
 impl Before {
+    /// The call itself, of a method or a function with `all` its arguments.
+    fn call<'py>(
+        &self,
+        all: &Bound<'py, PyTuple>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = all.py();
+        let instead = self.tell(self.listener.bind(py), all)?;
+        if !instead.is_none() {
+            return Err(PyErr::from_value(instead));
+        }
+        let result = self.method.bind(py).call(all, options);
+        if let (Err(error), Some(failed)) = (&result, &self.failed) {
+            // Before 3.12, the exception itself may not have its traceback yet.
+            let traceback = error.traceback(py).into_pyobject(py)?.into_any();
+            let mut told = vec![error.value(py).clone().into_any(), traceback];
+            told.extend(all.iter());
+            self.tell(failed.bind(py), &PyTuple::new(py, told)?)?;
+        }
+        result
+    }
+
     fn tell<'py>(
         &self,
         listener: &Bound<'py, PyAny>,
@@ -78,23 +110,8 @@ impl BoundBefore {
         arguments: &Bound<'py, PyTuple>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let before = self.method.get();
-        let Before { method, listener, failed, .. } = before;
         let mut all: Vec<_> = self.object.iter().map(|object| object.bind(py).clone()).collect();
         all.extend(arguments.iter());
-        let all = PyTuple::new(py, all)?;
-        let instead = before.tell(listener.bind(py), &all)?;
-        if !instead.is_none() {
-            return Err(PyErr::from_value(instead));
-        }
-        let result = method.bind(py).call(&all, options);
-        if let (Err(error), Some(failed)) = (&result, failed) {
-            // Before 3.12, the exception itself may not have its traceback yet.
-            let traceback = error.traceback(py).into_pyobject(py)?.into_any();
-            let mut told = vec![error.value(py).clone().into_any(), traceback];
-            told.extend(all.iter());
-            before.tell(failed.bind(py), &PyTuple::new(py, told)?)?;
-        }
-        result
+        self.method.get().call(&PyTuple::new(py, all)?, options)
     }
 }

@@ -39,6 +39,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<run::Run>()?;
     module.add_class::<job::Job>()?;
     module.add_class::<job::Results>()?;
+    module.add_function(wrap_pyfunction!(loaded::content_of, module)?)?;
     module.add_function(wrap_pyfunction!(memory::pages_copied, module)?)?;
     Ok(())
 }

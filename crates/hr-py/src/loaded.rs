@@ -1,11 +1,20 @@
 //! What imports have consumed, as `hotreload._template.Loaded` tells it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use hr_forkserver::protocol::{
-    EnvironmentRead, FileStamp, ImportProfile, Listed, ListedDirectory, Loaded, OpenedFile, ProfiledImport,
+    Content, EnvironmentRead, FileStamp, ImportProfile, Listed, ListedDirectory, Loaded, OpenedFile,
+    ProfiledImport,
 };
 use pyo3::prelude::*;
+
+/// A hash of what is in a small file.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "it is extracted from a Python object")]
+pub(crate) fn content_of(path: PathBuf) -> Option<u64> {
+    hr_forkserver::content_of(&path).map(|content| content.0)
+}
 
 /// The fields are those of [`Loaded`].
 #[derive(FromPyObject)]
@@ -14,7 +23,7 @@ pub(crate) struct PythonLoaded {
     names: Vec<(String, OsString)>,
     absent: Vec<String>,
     variables: Vec<OsString>,
-    opened: Vec<(OsString, Option<Stamp>)>,
+    opened: Vec<(OsString, Option<Stamp>, Option<u64>)>,
     listed: Vec<(OsString, String, Option<Vec<OsString>>)>,
     profile: Option<Profile>,
 }
@@ -31,8 +40,11 @@ type Import = (String, Option<u32>, u64, u64, i64, Vec<String>, Vec<String>, boo
 impl From<PythonLoaded> for Loaded {
     fn from(loaded: PythonLoaded) -> Self {
         let PythonLoaded { files, names, absent, variables, opened, listed, profile } = loaded;
-        let opened =
-            opened.into_iter().map(|(path, stamp)| OpenedFile { path, stamp: stamp.map(file_stamp) });
+        let opened = opened.into_iter().map(|(path, stamp, content)| OpenedFile {
+            path,
+            stamp: stamp.map(file_stamp),
+            content: content.map(Content),
+        });
         let listed = listed.into_iter().map(|(path, listed, names)| ListedDirectory {
             path,
             listed: match listed.as_str() {

@@ -94,6 +94,16 @@ def test_what_an_import_hook_makes_of_a_module_is_not_learned(user: User) -> Non
     assert session.finish() == 0
 
 
+def test_what_is_in_a_package_of_an_import_hook_is_not_learned(user: User) -> None:
+    """To import it is to import the package, in the ordinary way."""
+    install(user, **{"plugin/__init__": "KIND = 'plain'", "plugin/part": "", "other": ""})
+    user.place.write({**PROJECT, "app/hook.py": HOOK})
+    session = opened(user)
+    loaded_before(session, "app.hook", "plugin.part", "other")
+    assert session.ask("update")["added"] == ["other"]
+    assert session.finish() == 0
+
+
 def test_what_was_learned_and_is_gone_is_forgotten(user: User) -> None:
     install(user, plugin="")
     user.place.write(PROJECT)

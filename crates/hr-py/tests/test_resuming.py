@@ -203,6 +203,22 @@ def test_a_file_that_an_import_has_read_is_an_input_like_its_source(user: User) 
     assert loop.interrupt() == -signal.SIGINT
 
 
+def test_a_file_that_is_written_anew_with_what_was_in_it_is_the_same(user: User) -> None:
+    """Programs keep what they know from one start to the next in files."""
+    user.place.write(shop(two="SEEN = open('seen.txt').read()\nprint('seen', SEEN, flush=True)\n"))
+    save = "from shop import two\nwith open('seen.txt', 'w') as file:\n    file.write(two.SEEN)\n"
+    edit(user, "five", 4, save)
+    user.place.write({"seen.txt": "1"})
+    loop = Loop(user, "main.py")
+    loop.expect("values 0 1 2 3 4 ")
+    assert "seen" not in edit_until(user, loop, "four", "four")[1]
+    user.place.write({"seen.txt": "2"})
+    edit(user, "four", 30)
+    assert "seen 2\n" in loop.expect(" 30 4 ")
+    assert "seen" not in edit_until(user, loop, "four", "four")[1]
+    assert loop.interrupt() == -signal.SIGINT
+
+
 def test_what_a_program_makes_at_its_beginning_and_removes_at_its_end_is_made_again(user: User) -> None:
     user.place.write(
         shop(two="import atexit, shutil, tempfile\nPLACE = tempfile.mkdtemp()\natexit.register(shutil.rmtree, PLACE)\n")

@@ -6,9 +6,8 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from harness.environment import PYTEST
 from harness.loop import Loop
-from harness.shop import DENSE, VALUES, edit, edit_until, shop
+from harness.shop import VALUES, edit, edit_until, shop
 
 if TYPE_CHECKING:
     from harness.user import User
@@ -124,28 +123,3 @@ def test_a_log_in_place_of_standard_output_is_a_point_of_no_return(user: User) -
     edit(user, "five", value, show)
     assert f"three.\nfour.\nfive {value}.\n" in loop.expect(f"five {value}.\n.") + f"five {value}.\n"
     assert loop.interrupt() == -signal.SIGINT
-
-
-def test_pytest_goes_on_before_the_first_module_that_was_edited(user: User) -> None:
-    """It captures what tests print in temporary files, in place of the standard streams."""
-    user.environment.link(*PYTEST)
-    modules = {f"shop/{name}.py": "VALUE = 1\n" for name in ("one", "two")}
-    test = "from shop import one, two\ndef test_value():\n    print('a', 'word')\n    assert two.VALUE == 1\n"
-    settings = DENSE + '[tool.pytest.ini_options]\npythonpath = ["."]\n'
-    user.place.write({"pyproject.toml": settings, "shop/__init__.py": "", **modules, "test_shop.py": test})
-    loop = Loop(user, "-m", "pytest", "-q", "-p", "no:cacheprovider")
-    loop.expect("1 passed")
-    told = ""
-    for attempt in range(20):
-        user.place.write({"shop/two.py": f"VALUE = {2 + attempt}\n"})
-        told = loop.expect("1 failed")
-        assert f"assert {2 + attempt} == 1" in told
-        assert told.count("a word") == 1
-        loop.expect("waiting for a change")
-        if "resumed before shop.two " in told:
-            break
-    assert "resumed before shop.two " in told
-    user.place.write({"shop/two.py": "VALUE = 1\n"})
-    assert "a word" not in loop.expect("1 passed")
-    loop.expect("waiting for a change")
-    loop.interrupt()

@@ -122,6 +122,10 @@ impl Session<'_> {
                 return Some(Event::Loaded(self.relative(own)));
             }
             Notice::CheckpointsOver { obstacle, place } => self.voice.checkpoints_over(&obstacle, &place),
+            Notice::CheckpointsOutdated { changed } => {
+                let changed: Vec<_> = changed.into_iter().map(PathBuf::from).collect();
+                self.voice.checkpoints_outdated(&changed);
+            }
             Notice::CheckpointsDropped { number } => self.voice.checkpoints_dropped(number),
             Notice::ReloaderOff { library } => {
                 self.voice.notice(&format!("{library}'s own reloader is off: hr restarts the program"));

@@ -113,6 +113,13 @@ impl Voice {
         self.say(Verbosity::Verbose, &text, &event);
     }
 
+    /// The program starts from the template, since all checkpoints had read something that has `changed`.
+    pub(super) fn checkpoints_outdated(&mut self, changed: &[PathBuf]) {
+        let text = format!("from the template: all checkpoints have read {}", self.names(changed));
+        let event = json!({"event": "checkpoints-outdated", "files": self.paths(changed)});
+        self.say(Verbosity::Verbose, &text, &event);
+    }
+
     /// Checkpoints were given up.
     pub(super) fn checkpoints_dropped(&mut self, number: u32) {
         let text =

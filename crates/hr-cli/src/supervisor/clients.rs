@@ -171,7 +171,11 @@ impl Supervisor {
             if let Some(kind) = kind {
                 self.refresh.run_started(run, kind, &start);
             }
-            self.starting.insert(run, PendingRun { resumed: start.resumed, ..pending });
+            let mut pending = PendingRun { resumed: start.resumed, ..pending };
+            if !start.outdated_by.is_empty() {
+                pending.notices.push(Notice::CheckpointsOutdated { changed: start.outdated_by });
+            }
+            self.starting.insert(run, pending);
         }
         if self.refresh.has_outdated() {
             self.refill_at.get_or_insert(Instant::now() + REFILL_DELAY);

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use hr_forkserver::protocol::{FileStamp, OpenedFile};
+use hr_forkserver::content_of;
+use hr_forkserver::protocol::{Content, FileStamp, OpenedFile};
 
 use super::stamp::{is_older_than, stamp_of};
 use super::watch::{Name, Registration, Suspects, Watch};
@@ -17,6 +18,8 @@ use super::watch::{Name, Registration, Suspects, Watch};
 enum Known {
     /// It was in this state from before the template began until after it was loaded.
     Stamp(FileStamp),
+    /// It was in this state, and had this in it. Many programs write what they have read, at their end, and it may be the same.
+    Content(FileStamp, Content),
     /// There is no such file. Some modules name a file that never was, or one inside an archive.
     Absent,
     /// It was written or removed while the template may have been reading it; nobody can tell what was read.
@@ -38,6 +41,9 @@ impl Known {
     fn still_holds(self, file: &OsStr) -> bool {
         match self {
             Self::Stamp(stamp) => stamp_of(file) == Some(stamp),
+            Self::Content(stamp, content) => {
+                stamp_of(file) == Some(stamp) || content_of(Path::new(file)) == Some(content)
+            }
             Self::Absent => stamp_of(file).is_none(),
             Self::Unsettled => false,
         }
@@ -65,8 +71,12 @@ impl Inputs {
     }
 
     /// Adds a file whose state was seen when it was opened.
-    pub(crate) fn add_opened(&mut self, OpenedFile { path, stamp }: OpenedFile) {
-        let known = stamp.map_or(Known::Absent, Known::Stamp);
+    pub(crate) fn add_opened(&mut self, OpenedFile { path, stamp, content }: OpenedFile) {
+        let known = match (stamp, content) {
+            (None, _) => Known::Absent,
+            (Some(stamp), None) => Known::Stamp(stamp),
+            (Some(stamp), Some(content)) => Known::Content(stamp, content),
+        };
         self.files.entry(Rc::from(path)).or_insert(known);
     }
 
@@ -164,6 +174,30 @@ mod tests {
 
         fs::write(path("generated.py"), "").unwrap();
         assert_eq!(inputs.changed(), [path("generated.py")]);
+    }
+
+    #[test]
+    fn a_file_that_was_opened_is_what_it_was_as_long_as_the_same_is_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache.json");
+        fs::write(&path, "{}").unwrap();
+        let opened =
+            |content| OpenedFile { path: path.clone().into(), stamp: stamp_of(path.as_os_str()), content };
+        let [mut by_content, mut by_stamp] =
+            [(); 2].map(|()| Inputs::new(Vec::new(), SystemTime::now(), &Watch::start()));
+        by_content.add_opened(opened(content_of(&path)));
+        by_stamp.add_opened(opened(None));
+        assert_eq!((by_content.changed(), by_stamp.changed()), (vec![], vec![]));
+
+        let other = directory.path().join("other");
+        fs::write(&other, "{}").unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert_eq!((by_content.changed(), by_stamp.changed()), (vec![], vec![path.clone().into_os_string()]));
+
+        fs::write(&path, "[]").unwrap();
+        assert_eq!(by_content.changed(), [path.clone().into_os_string()]);
+        fs::write(&path, "{}").unwrap();
+        assert_eq!(by_content.changed(), Vec::<OsString>::new());
     }
 
     #[test]

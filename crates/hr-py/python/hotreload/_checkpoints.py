@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.machinery
 import os
 import signal
 import sys
 import threading
 import time
+from _weakref import ref
 from collections.abc import Callable, Sequence
 from types import FrameType, ModuleType, TracebackType
 from typing import Any, NamedTuple, TypeAlias
@@ -24,6 +24,7 @@ from hotreload._cost import Cost
 from hotreload._descriptors import Remembered
 from hotreload._finders import forget_everything
 from hotreload._learning import newest
+from hotreload._loaders import Loaders
 from hotreload._obstacles import POINTS_OF_NO_RETURN, Surroundings, asks_the_machine
 from hotreload._program import IMPORTS_ARE_OVER
 from hotreload._random import RandomStates
@@ -35,9 +36,6 @@ made anew after edits of what comes before it."""
 
 Listener: TypeAlias = Callable[[str, tuple[Any, ...]], None]
 """Takes an audit event and its arguments."""
-
-_LOADER: Any = importlib.machinery.SourceFileLoader.__mro__[-2]
-"""``_LoaderBasics``, whose method ``exec_module`` nearly all loaders of source and bytecode have."""
 
 
 class Checkpoints:
@@ -60,6 +58,7 @@ class Checkpoints:
         self._others = frozenset(others[0]), others[1]
         self._reads = RunReads(is_first_party)
         self._lookups = _Lookups()
+        self._loaders = Loaders(self._before, self._failed, is_first_party)
         self._known = len(sys.modules)
         self._process = os.getpid()
         self._told = 0
@@ -68,7 +67,8 @@ class Checkpoints:
         self._began = self._last = time.perf_counter()
         self._busy = False
         self._cost = Cost(self._take_wishes())
-        self._method: Any = None
+        self._next: Callable[[], ModuleType | None] = _nothing
+        """The module that is executed next, or was last, while it exists."""
         self._over = True
         self._early = False
         self._failure: _Failure | None = None
@@ -83,8 +83,7 @@ class Checkpoints:
         self._surroundings = Surroundings()
         self._random = RandomStates()
         self._over = False
-        self._method = _LOADER.__dict__["exec_module"]
-        _LOADER.exec_module = _native.Before(self._method, self._before, self._failed, undisturbed=True)
+        self._loaders.listen()
         sys.meta_path.insert(0, self._lookups)
         self._register_at_fork = os.register_at_fork
         os.register_at_fork = self._registered  # type: ignore[assignment]
@@ -182,9 +181,8 @@ class Checkpoints:
 
     def _leave(self) -> None:
         """Take no more notice of modules, if nothing depends on it."""
-        if self._over and not self._early and self._failure is None and self._method is not None:
-            _LOADER.exec_module = self._method
-            self._method = None
+        if self._over and not self._early and self._failure is None:
+            self._loaders.rest()
 
     def _before(self, _loader: object, module: ModuleType, *_: object) -> BaseException | None:
         """``module`` is about to be executed. Returns an exception if it has failed before."""
@@ -194,9 +192,12 @@ class Checkpoints:
             return failure.error.with_traceback(failure.traceback)
         spec = getattr(module, "__spec__", None)
         file = getattr(spec, "origin", None)
-        if isinstance(file, str) and not self._over and os.getpid() == self._process:
+        # A loader may leave it to another one to execute the module.
+        is_known = module is self._next()
+        if not is_known and isinstance(file, str) and not self._over and os.getpid() == self._process:
             self._busy = True
             try:
+                self._next = ref(module)
                 self._consider(module, file)
                 self._reads.note_module(file, getattr(spec, "cached", None))
             except Exception as error:
@@ -300,8 +301,8 @@ class Checkpoints:
         """What the program has consumed since the last checkpoint."""
         files, opened, listed = self._reads.take()
         absent, missing = self._lookups.take()
-        known = {path for path, _ in opened}
-        opened += [(path, None) for path in missing if path not in known]
+        known = {path for path, *_ in opened}
+        opened += [(path, None, None) for path in missing if path not in known]
         return Loaded(files, self._names(), absent, [], opened, listed, None)
 
     def _names(self) -> list[tuple[str, str]]:
@@ -329,6 +330,10 @@ class _Failure(NamedTuple):
     module: str
     error: BaseException
     traceback: TracebackType | None
+
+
+def _nothing() -> None:
+    pass
 
 
 def _has_event_loop() -> bool:

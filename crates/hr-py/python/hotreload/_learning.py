@@ -9,11 +9,10 @@ from itertools import islice
 from types import ModuleType
 
 from hotreload import _native
+from hotreload._loaders import is_standard
 
 MOST = 1000
 """Modules that are told of after one run. What is left out, the next run will find out."""
-
-_STANDARD_LOADERS = ("_frozen_importlib", "_frozen_importlib_external", "zipimport")
 
 _NOT_LEARNED = ("__main__", "__mp_main__", __package__)
 
@@ -49,17 +48,21 @@ class Learning:
             return False
         spec = getattr(module, "__spec__", None)
         # Neither what a program has made up, nor what was loaded under a name that is not its own.
-        if spec is None or spec.loader is None or spec.name != name or not _is_standard(spec.loader):
+        if spec is None or spec.name != name or not _is_loaded_as_usual(module):
+            return False
+        # To import it is to import its packages.
+        packages = (sys.modules.get(name[:end]) for end, character in enumerate(name) if character == ".")
+        if not all(package is None or _is_loaded_as_usual(package) for package in packages):
             return False
         # A namespace package has no file, and belongs to the project as soon as a part of it does.
         places = [spec.origin] if spec.has_location else spec.submodule_search_locations or ()
         return not any(isinstance(place, str) and self._is_first_party(place) for place in places)
 
 
-def _is_standard(loader: object) -> bool:
-    """Whether a loader is the interpreter's own. What an import hook has made of a module, a template would not."""
-    kind = loader if isinstance(loader, type) else type(loader)
-    return kind.__module__ in _STANDARD_LOADERS
+def _is_loaded_as_usual(module: ModuleType | None) -> bool:
+    """Whether a template would load it in the same way, and not without what an import hook makes of it."""
+    loader = getattr(getattr(module, "__spec__", None), "loader", None)
+    return loader is not None and is_standard(loader)
 
 
 def newest(count: int) -> list[str]:

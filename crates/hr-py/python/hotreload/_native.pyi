@@ -30,8 +30,11 @@ class AuditFilter:
     def redirect(self, events: list[str], listener: Callable[[str, tuple[Any, ...]], None]) -> None: ...
     def __call__(self, event: str, args: tuple[Any, ...]) -> None: ...
 
+def content_of(path: str) -> int | None:
+    """A hash of what is in a small file; ``None`` for what cannot be read, or is none."""
+
 class Before:
-    """A descriptor in place of a method: ``listener`` gets the object and its arguments before each call.
+    """In place of a method, or of a function: ``listener`` gets the object and the arguments before each call.
 
     An exception that the listener returns is raised in place of the call. ``failed`` gets what the method raises, its
     traceback, and the rest. ``undisturbed``, the listener has the program's signals wait.
@@ -46,6 +49,7 @@ class Before:
         undisturbed: bool = False,
         is_static: bool = False,
     ) -> None: ...
+    def __call__(self, *arguments: Any, **options: Any) -> Any: ...
 
 def Undisturbed(function: _Function) -> _Function:  # noqa: N802 - a class; what matters is that it is called the same
     """What ``function`` does, while the program's signals wait. A class may have it as a method."""

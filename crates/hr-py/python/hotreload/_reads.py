@@ -46,7 +46,7 @@ class Loaded(NamedTuple):
     names: list[tuple[str, str]]
     absent: list[str]
     variables: list[str]
-    opened: list[tuple[str, Stamp | None]]
+    opened: list[tuple[str, Stamp | None, int | None]]
     listed: list[Listing]
     profile: Any
 
@@ -137,6 +137,8 @@ class RunReads(FileReads):
         super().__init__()
         self._is_first_party = is_first_party
         self._unsettled: set[str] = set()
+        self._contents: dict[str, int | None] = {}
+        """What is in the project's own small files, of those that were opened."""
         self._cached: str | None = None
         """Where the bytecode of the module lies that was told of last."""
 
@@ -150,21 +152,30 @@ class RunReads(FileReads):
             else:
                 self._files[file] = stamp
 
-    def take(self) -> tuple[list[str], list[tuple[str, Stamp | None]], list[Listing]]:
+    def take(self) -> tuple[list[str], list[tuple[str, Stamp | None, int | None]], list[Listing]]:
         """What was found since the last time.
 
-        Files that may have been written while they were read, others with their states, and directories.
+        Files that may have been written while they were read; others with their states, and what is in them, where that
+        is known; and directories.
         """
         # What the program has written, or removed, is as it is now. Whoever changes that changes what would be found:
         # the program itself, say, which removes at its end what it has made at its beginning.
         written = (path for path in self._written if "__pycache__" not in path)
         files = self._files | {path: stamp_of(path) for path in written}
         unsettled = self._unsettled - self._written
-        return sorted(unsettled), [item for item in files.items() if item[0] not in unsettled], self.listings()
+        opened = [(path, stamp, self._content(path, stamp)) for path, stamp in files.items() if path not in unsettled]
+        return sorted(unsettled), opened, self.listings()
+
+    def _content(self, path: str, stamp: Stamp | None) -> int | None:
+        # If it was written meanwhile, nobody can tell whether the program has read it before or after.
+        if path in self._written or stamp_of(path) != stamp:
+            return None
+        return self._contents.get(path)
 
     def forget(self) -> None:
         """It is told of."""
         self._files, self._listings, self._written, self._unsettled = {}, {}, set(), set()
+        self._contents = {}
 
     def _opened(self, file: object, mode: str | None, flags: int) -> None:
         if isinstance(file, str) and file == self._cached and not flags & _WRITES:
@@ -180,6 +191,8 @@ class RunReads(FileReads):
                         self._unsettled.add(path)
             else:
                 super()._opened(path, mode, flags)
+                if path in self._files and path not in self._contents and self._is_first_party(path):
+                    self._contents[path] = _native.content_of(path)
 
     def _listed(self, directory: object, by: Any) -> None:
         if by is not _LISTS_FOR_IMPORT:

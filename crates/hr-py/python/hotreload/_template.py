@@ -274,7 +274,7 @@ class Template:
             names=self._top_level(new),
             absent=absent,
             variables=self._reads.names(),
-            opened=[(path, stamp) for path, stamp in sorted(opened.items()) if path not in modules],
+            opened=[(path, stamp, None) for path, stamp in sorted(opened.items()) if path not in modules],
             listed=self._files.listings(),
             profile=self._profile.report() if self._profile else None,
         )

@@ -170,6 +170,15 @@ impl Past {
         sorted
     }
 
+    /// What `checkpoint` has consumed and has changed: files and directories, or else names of modules.
+    pub(crate) fn changed_below(&self, checkpoint: SnapshotId) -> Vec<OsString> {
+        let stretches = self.waiting.get(&checkpoint).map(|waiting| waiting.line.stretches.as_slice());
+        let stretches = stretches.unwrap_or_default();
+        let files: Vec<_> = stretches.iter().flat_map(|stretch| stretch.changed()).collect();
+        let moved = || stretches.iter().flat_map(|stretch| stretch.moved()).map(OsString::from).collect();
+        if files.is_empty() { moved() } else { files }
+    }
+
     /// A run of `kind` begins in `template`, or goes on from `checkpoint`. It may leave others as `checkpointing` says.
     pub(crate) fn begins(
         &mut self,

@@ -24,6 +24,8 @@ pub(crate) struct Start {
     /// What it goes on from, if that is a checkpoint.
     pub(crate) resumed: Option<Resumed>,
     pub(crate) checkpointing: Option<Checkpointing>,
+    /// What the first checkpoint had consumed and has changed, if it is a template for that reason.
+    pub(crate) outdated_by: Vec<OsString>,
 }
 
 impl Snapshots {
@@ -45,11 +47,10 @@ impl Snapshots {
             self.forget_all(tree, kind);
         }
         let template = self.best_for(tree, context);
-        let mut checkpoint = kind.and_then(|kind| {
-            let deepest = self.deepest(tree, kind)?;
-            let is_quicker =
-                template.is_none() || self.pasts.is_quicker(kind, deepest, checkpointing.overhead);
-            is_quicker.then_some(deepest)
+        let (deepest, outdated_by) = kind.map(|kind| self.deepest(tree, kind)).unwrap_or_default();
+        let mut checkpoint = deepest.filter(|deepest| {
+            let is_quicker = |kind| self.pasts.is_quicker(kind, *deepest, checkpointing.overhead);
+            template.is_none() || kind.is_some_and(is_quicker)
         });
         if let (Some(deepest), Some(template), Some(kind)) = (checkpoint, template, kind)
             && self.pays_off(template, deepest)
@@ -62,21 +63,24 @@ impl Snapshots {
             snapshot,
             resumed: checkpoint.and_then(|checkpoint| self.pasts.resumed(checkpoint)),
             checkpointing: kind.and_then(|kind| self.pasts.checkpointing(kind, checkpointing)),
+            outdated_by,
         })
     }
 
-    /// The checkpoint that saves a run of `kind` most. Those that are out of date are not to be had any more, and end when
-    /// [`Snapshots::end_outdated`] is called.
-    fn deepest(&mut self, tree: &mut SnapshotTree, kind: &Kind) -> Option<SnapshotId> {
+    /// The checkpoint that saves a run of `kind` most, or, if all are out of date, what has changed. Those that are out of date
+    /// are not to be had any more, and end when [`Snapshots::end_outdated`] is called.
+    fn deepest(&mut self, tree: &mut SnapshotTree, kind: &Kind) -> (Option<SnapshotId>, Vec<OsString>) {
         let stands = |template| self.line(template).all(|(_, node)| node.is_current());
         let SortedOut { current, outdated, changed } =
             self.pasts.sorted_out(self.pasts.of_kind(kind), stands);
+        let first = outdated.last().filter(|_| current.is_empty());
+        let outdated_by = first.map(|first| self.pasts.changed_below(*first)).unwrap_or_default();
         for checkpoint in outdated {
             self.pasts.remove(checkpoint);
             self.outdated.push(checkpoint);
         }
         self.pasts.edited(changed);
-        current.into_iter().find(|checkpoint| tree.is_alive(*checkpoint))
+        (current.into_iter().find(|checkpoint| tree.is_alive(*checkpoint)), outdated_by)
     }
 
     /// Whether there is something to do for [`Snapshots::end_outdated`].
