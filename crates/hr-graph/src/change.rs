@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use petgraph::visit::IntoNodeReferences;
 
 use crate::graph::{Module, ProjectGraph};
 use crate::scan::ScanOptions;
@@ -93,6 +96,17 @@ impl ProjectGraph {
 
 fn changed_files(before: &ProjectGraph, now: &ProjectGraph) -> Vec<ChangedFile> {
     let mut files = Vec::new();
+    if now.has_modules_of(before) {
+        // Each has its place, and most are shared.
+        for (index, module) in now.graph.node_references() {
+            let old = &before.graph[index];
+            if !Arc::ptr_eq(old, module) {
+                files.extend(modification(old, module).map(|change| changed(now, module, change)));
+            }
+        }
+        files.sort();
+        return files;
+    }
     let mut added = Vec::new();
     for module in now.modules() {
         match before.by_file.get(module.file.as_os_str()).map(|index| &before.graph[*index]) {

@@ -30,6 +30,8 @@ pub enum Request {
         run: RunId,
         /// How long it may take to end after SIGTERM; without time, it is killed at once.
         grace: Duration,
+        /// Whether a run like it is asked for when nothing is left of it, most likely. It can be forked meanwhile.
+        again: bool,
     },
     /// Send a run a signal. Answered by [`Reply::Stopped`] at once, which says whether it was running.
     Signal {

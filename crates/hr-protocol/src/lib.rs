@@ -26,7 +26,7 @@
 //! use hr_protocol::frame::{Decoder, encode};
 //! use hr_protocol::{Request, RunId};
 //!
-//! let stop = Request::Stop { run: RunId(7), grace: std::time::Duration::from_secs(2) };
+//! let stop = Request::Stop { run: RunId(7), grace: std::time::Duration::from_secs(2), again: false };
 //! let bytes = encode(&stop, 0)?;
 //!
 //! let mut decoder = Decoder::default();

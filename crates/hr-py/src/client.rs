@@ -103,7 +103,7 @@ impl Supervisor {
 
     /// Asks a run to end and waits until it has.
     pub(crate) fn stop(&self, py: Python<'_>, run: RunId) -> PyResult<bool> {
-        match self.ask(py, &Request::Stop { run, grace: GRACE }, Vec::new())? {
+        match self.ask(py, &Request::Stop { run, grace: GRACE, again: false }, Vec::new())? {
             Reply::Stopped { was_running } => Ok(was_running),
             other => Err(unexpected(other)),
         }

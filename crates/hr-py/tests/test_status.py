@@ -50,6 +50,53 @@ def tree_with(user: User, role: str, module: str | None) -> dict[str, Any]:
         assert time.monotonic() < deadline, shown
 
 
+ENDS_WHEN_TOLD = """\
+import os, signal, sys, time
+from shop import one, two
+
+def end(*_):
+    while not os.path.exists("end.txt"):
+        time.sleep(0.01)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, end)
+print(f"program {os.getpid()}.", flush=True)
+while True:
+    time.sleep(0.1)
+"""
+
+
+def spares_of_checkpoints(user: User) -> set[int]:
+    """Their process ids, once there are any."""
+    deadline = time.monotonic() + processes.LIMIT
+    while True:
+        shown = (tree(user) or {"processes": []})["processes"]
+        checkpoints = {one["pid"] for one in shown if one["role"] == "checkpoint"}
+        if spares := {one["pid"] for one in shown if one["role"] == "spare" and one["parent"] in checkpoints}:
+            return spares
+        assert time.monotonic() < deadline, shown
+
+
+def test_the_next_version_is_forked_while_the_last_one_ends(user: User) -> None:
+    user.place.write({**SHOP, "main.py": ENDS_WHEN_TOLD})
+    loop = Loop(user, "main.py", grace=processes.LIMIT)
+    loop.expect("program ")
+    loop.expect_number()
+    tree_with(user, "checkpoint", "shop.two")
+    deadline = time.monotonic() + processes.LIMIT
+    program, spares = 0, {1}
+    while program not in spares:  # it may start from a template that has got better
+        assert time.monotonic() < deadline
+        user.place.write({"shop/two.py": f"VALUE = {program}\n"})
+        spares = spares_of_checkpoints(user)
+        user.place.write({"end.txt": ""})
+        loop.expect("program ")
+        program = loop.expect_number()
+        (user.place.project / "end.txt").unlink()
+    user.place.write({"end.txt": ""})
+    loop.interrupt()
+
+
 def test_each_process_is_shown_with_what_it_waits_for(user: User) -> None:
     user.place.write(SHOP)
     loop = Loop(user, "main.py")

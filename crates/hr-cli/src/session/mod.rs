@@ -207,10 +207,15 @@ impl<'a> Session<'a> {
                     self.check_search_path(changed)?;
                     self.watched.extend(changed.watched.iter().cloned());
                 }
+                let scanned = matches!(event, Event::Updated(_));
                 for action in self.state.on(event, now) {
                     if let Some(exit) = self.act(action)? {
                         return Ok(exit);
                     }
+                }
+                if scanned {
+                    // Of a large project the answer is long, and the program does not wait for it.
+                    self.ask_what_to_watch()?;
                 }
             }
         }
@@ -267,7 +272,8 @@ impl<'a> Session<'a> {
             Action::Stop(grace) => {
                 if let Some(run) = self.run {
                     self.stopped = true;
-                    self.ask(Question::Stop, &Request::Stop { run, grace })?;
+                    let again = !self.state.is_ending();
+                    self.ask(Question::Stop, &Request::Stop { run, grace, again })?;
                 }
             }
             Action::Send(signal) => self.send(signal)?,

@@ -72,7 +72,6 @@ impl Session<'_> {
             }
             (Question::Update, Reply::Updated(update)) => {
                 self.sources = update.source.iter().map(|change| change.file.clone()).collect();
-                self.ask_what_to_watch()?;
                 (Some(Event::Updated(Box::new(update))), true)
             }
             (Question::Update, Reply::Failed(failure)) => {
@@ -85,7 +84,7 @@ impl Session<'_> {
         Ok(understood)
     }
 
-    fn ask_what_to_watch(&mut self) -> Result<Option<Event>, ClientError> {
+    pub(super) fn ask_what_to_watch(&mut self) -> Result<Option<Event>, ClientError> {
         self.ask(Question::Watched, &Request::Watched)?;
         Ok(None)
     }

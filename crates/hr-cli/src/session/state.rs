@@ -165,6 +165,11 @@ impl State {
         matches!(self.program, Program::Running | Program::Ended) && self.ending.is_none()
     }
 
+    /// Whether the session ends with the program.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
     fn updated(&mut self, update: &Update) -> Vec<Action> {
         self.updating = false;
         let mut actions = announcements(update);

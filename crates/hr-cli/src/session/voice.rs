@@ -203,7 +203,11 @@ impl Voice {
     }
 
     fn relative<'a>(&self, file: &'a Path) -> &'a Path {
-        file.strip_prefix(&self.root).unwrap_or(file)
+        match file.strip_prefix(&self.root) {
+            Ok(inside) if inside.as_os_str().is_empty() => Path::new("."),
+            Ok(inside) => inside,
+            Err(_) => file,
+        }
     }
 
     fn paths(&self, files: &[PathBuf]) -> Vec<String> {

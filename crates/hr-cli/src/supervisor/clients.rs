@@ -92,7 +92,12 @@ impl Supervisor {
                 self.refreshed(done);
             }
             Request::Exec(call) => self.exec(*call, descriptors, answer),
-            Request::Stop { run, grace } => self.stop(run, grace, answer),
+            Request::Stop { run, grace, again } => {
+                self.stop(run, grace, again, answer);
+                if again {
+                    self.refresh.fork_ahead(&mut self.tree, run);
+                }
+            }
             Request::Signal { run, signal } => {
                 let was_running = self.tree.signal(run, signal);
                 self.answers.send(answer, &Reply::Stopped { was_running });
@@ -207,7 +212,7 @@ impl Supervisor {
         }
     }
 
-    fn stop(&mut self, run: RunId, grace: Duration, answer: Answer) {
+    fn stop(&mut self, run: RunId, grace: Duration, again: bool, answer: Answer) {
         // While this ends, all runs have been told to.
         let is_running = match self.closing {
             Some(_) => self.tree.runs().contains(&run),
@@ -216,10 +221,11 @@ impl Supervisor {
         if is_running {
             let deadline = Instant::now() + grace;
             self.closing = self.closing.map(|before| before.max(deadline));
-            let stopping = self
-                .stopping
-                .entry(run)
-                .or_insert_with(|| Stopping { deadline: Some(deadline), waiting: Vec::new() });
+            let stopping = self.stopping.entry(run).or_insert_with(|| Stopping {
+                deadline: Some(deadline),
+                again,
+                waiting: Vec::new(),
+            });
             // Who asks again may be less patient.
             stopping.deadline = stopping.deadline.map(|before| before.min(deadline));
             stopping.waiting.push(answer);
@@ -314,11 +320,14 @@ impl Supervisor {
 
     fn run_ended(&mut self, run: RunId, status: ExitStatus) {
         self.refresh.run_ended(&mut self.tree, run);
-        self.refill_at = Some(Instant::now());
         if let Some(answer) = self.running.remove(&run) {
             self.answers.send(answer, &Reply::Ended(status));
         }
-        if let Some(stopping) = self.stopping.remove(&run) {
+        let stopping = self.stopping.remove(&run);
+        // One that takes its place is not to wait for that.
+        let again = stopping.as_ref().is_some_and(|stopping| stopping.again);
+        self.refill_at = Some(Instant::now() + if again { REFILL_DELAY } else { Duration::ZERO });
+        if let Some(stopping) = stopping {
             for answer in stopping.waiting {
                 self.answers.send(answer, &Reply::Stopped { was_running: true });
             }

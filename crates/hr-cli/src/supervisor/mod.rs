@@ -96,6 +96,8 @@ enum Token {
 struct Stopping {
     /// When it has had its time; `None` once it was killed.
     deadline: Option<Instant>,
+    /// Whether another one is to take its place.
+    again: bool,
     waiting: Vec<Channel<Reply, Request>>,
 }
 

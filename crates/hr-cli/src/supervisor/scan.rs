@@ -25,11 +25,11 @@ use crate::analysis::cache_directory;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scan {
     /// Modules to import, in order.
-    pub(crate) modules: Vec<Wanted>,
+    pub(crate) modules: Arc<Vec<Wanted>>,
     /// Files that could not be read or parsed.
     pub(crate) problems: Vec<protocol::Problem>,
     /// What must not be imported.
-    pub(crate) first_party: FirstParty,
+    pub(crate) first_party: Arc<FirstParty>,
     /// What the project writes to the environment while it is loaded.
     pub(crate) writes: Writes,
     /// What the project's settings say.
@@ -201,6 +201,7 @@ fn work(
     signal: &OwnedFd,
 ) {
     let mut unsaved = false;
+    let mut last: Option<Scan> = None;
     loop {
         let task = if unsaved {
             tasks.recv_timeout(PAUSE)
@@ -210,7 +211,8 @@ fn work(
         match task {
             Ok(Task::Scan(told)) => {
                 unsaved = true;
-                let scan = scan(&mut scanner, told);
+                let scan = scan(&mut scanner, told, last.as_ref());
+                last = Some(scan.clone());
                 if answers.send((scan, scanner.consulted())).is_err()
                     || rustix::io::write(signal, &1u64.to_ne_bytes()).is_err()
                 {
@@ -258,24 +260,25 @@ pub(super) fn graph(scanner: &mut Scanner, told: Option<Told>) -> ProjectGraph {
     }
 }
 
-fn scan(scanner: &mut Scanner, told: Option<Told>) -> Scan {
+/// The project as it is now. What is as it was in the `last` scan is that scan's.
+fn scan(scanner: &mut Scanner, told: Option<Told>, last: Option<&Scan>) -> Scan {
     let at = SystemTime::now();
     let graph = graph(scanner, told);
+    let last = last.and_then(|last| Some((last, last.graph.as_deref()?)));
+    let (modules, writes) = match last {
+        Some((last, before)) if graph.has_plan_of(before) => {
+            (Arc::clone(&last.modules), last.writes.list.clone())
+        }
+        _ => plan(&graph, scanner),
+    };
     let project = scanner.project();
-    let plan = graph.plan(scanner.options());
-    let written = |index: usize| plan.writes.iter().take_while(|write| write.before <= index).count();
-    // The standard library's names include those of modules that only other platforms have.
-    let is_possible = |planned: &PlannedModule| planned.resolved || planned.kind != Kind::Stdlib;
-    let possible = plan.modules.iter().enumerate().filter(|(_, planned)| is_possible(planned));
-    let modules: Vec<_> = possible
-        .map(|(index, planned)| Wanted {
-            module: planned.name.clone(),
-            asked_by: AskedBy::File(planned.location.file.clone(), planned.location.line),
-            written: written(index),
-        })
-        .collect();
-    let writes = plan.writes.iter().map(|write| Write::new(write, project.root()));
-    let writes = Writes { list: writes.collect(), at };
+    let first_party = match last {
+        Some((last, before)) if graph.has_modules_of(before) => Arc::clone(&last.first_party),
+        _ => Arc::new(FirstParty {
+            paths: project.source_roots().iter().map(Into::into).collect(),
+            modules: graph.first_party().map(str::to_owned).collect(),
+        }),
+    };
     let problems = graph.problems().iter().map(|problem| protocol::Problem {
         file: problem.file.clone().into(),
         line: problem.line,
@@ -288,12 +291,25 @@ fn scan(scanner: &mut Scanner, told: Option<Told>) -> Scan {
     Scan {
         modules,
         problems,
-        writes,
+        writes: Writes { list: writes, at },
         settings: project.settings().clone(),
-        first_party: FirstParty {
-            paths: project.source_roots().iter().map(Into::into).collect(),
-            modules: graph.first_party().map(str::to_owned).collect(),
-        },
+        first_party,
         graph: Some(Arc::new(graph)),
     }
+}
+
+/// What a template is to hold, and what the project writes to the environment on the way there.
+fn plan(graph: &ProjectGraph, scanner: &Scanner) -> (Arc<Vec<Wanted>>, Vec<Write>) {
+    let plan = graph.plan(scanner.options());
+    let written = |index: usize| plan.writes.iter().take_while(|write| write.before <= index).count();
+    // The standard library's names include those of modules that only other platforms have.
+    let is_possible = |planned: &PlannedModule| planned.resolved || planned.kind != Kind::Stdlib;
+    let possible = plan.modules.iter().enumerate().filter(|(_, planned)| is_possible(planned));
+    let modules = possible.map(|(index, planned)| Wanted {
+        module: planned.name.clone(),
+        asked_by: AskedBy::File(planned.location.file.clone(), planned.location.line),
+        written: written(index),
+    });
+    let writes = plan.writes.iter().map(|write| Write::new(write, scanner.project().root()));
+    (Arc::new(modules.collect()), writes.collect())
 }

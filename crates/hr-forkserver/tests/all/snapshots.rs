@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[(&str, fn())] = &[
     ),
     ("a_checkpoint_is_no_part_of_its_run", a_checkpoint_is_no_part_of_its_run),
     ("a_spare_becomes_the_next_run", a_spare_becomes_the_next_run),
+    ("a_spare_of_a_checkpoint_goes_on_from_there", a_spare_of_a_checkpoint_goes_on_from_there),
     ("a_spare_that_was_killed_never_had_the_job", a_spare_that_was_killed_never_had_the_job),
     (
         "what_a_terminal_sent_to_a_spare_is_not_for_its_run",
@@ -100,6 +101,25 @@ fn a_spare_becomes_the_next_run() {
         let (run, ..) = supervisor.start(template, &format!("exit {code}"));
         assert_eq!(supervisor.end_of(run), ExitStatus::Exited(code));
     }
+}
+
+fn a_spare_of_a_checkpoint_goes_on_from_there() {
+    let mut supervisor = Supervisor::new();
+    let template = supervisor.build(&["a"]).snapshot;
+    let (first, _, mut output) = supervisor.start(template, "pause");
+    let checkpoint = checkpoint(&mut supervisor);
+    assert_eq!(read_line(&mut output), "the first of its kind, with 0 children");
+    assert_eq!(supervisor.end_of(first), ExitStatus::Exited(0));
+    for _ in 0..2 {
+        let spare = wait_for_spare(&mut supervisor, checkpoint);
+        let (run, pid, mut output) = supervisor.start(checkpoint, "");
+        assert_eq!(pid, spare);
+        assert_eq!(read_line(&mut output), format!("process {pid} goes on"));
+        assert_eq!(supervisor.end_of(run), ExitStatus::Exited(0));
+    }
+    let spare = wait_for_spare(&mut supervisor, checkpoint);
+    supervisor.tree.retire(checkpoint);
+    supervisor.until(|_, _| (!std::path::Path::new(&format!("/proc/{spare}")).exists()).then_some(()));
 }
 
 fn a_spare_that_was_killed_never_had_the_job() {

@@ -36,6 +36,7 @@ impl ProjectGraph {
             preload: Vec::new(),
             problems: project.settings_problems().to_vec(),
             unresolved: Vec::new(),
+            planned_by: Arc::default(),
         };
         for (path, problem) in unreadable {
             this.problems.push(project_problem(project, path, problem));

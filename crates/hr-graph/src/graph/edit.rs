@@ -49,6 +49,9 @@ impl ProjectGraph {
             let import = &scanned.found.imports[one.import as usize];
             (one.location, one.context, one.is_call) = (import.location, import.context, import.is_call());
         }
+        if before.references != references || before.environment() != scanned.found.environment {
+            self.planned_by = Arc::default();
+        }
         // Each edge keeps its number, by which the graph is walked.
         for (target, dependency) in dependencies(index, &references) {
             if let Some(edge) = self.graph.find_edge(index, target) {

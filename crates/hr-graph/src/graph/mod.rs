@@ -176,9 +176,26 @@ pub struct ProjectGraph {
     pub(crate) preload: Vec<(ExternalName, Place)>,
     problems: Vec<Problem>,
     unresolved: Vec<Unresolved>,
+    /// Shared by graphs of which all that plans are made of is the same.
+    planned_by: Arc<()>,
 }
 
 impl ProjectGraph {
+    /// Whether plans of this graph are those of another one, with the same options. Where that is so is known where only files
+    /// were edited since the other one was scanned, and in none of them an import or a write to the environment; otherwise this
+    /// may say `false` though they are.
+    #[must_use]
+    pub fn has_plan_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.planned_by, &other.planned_by)
+    }
+
+    /// Whether its modules are those of another one, by the same names and in the same files. Like [`Self::has_plan_of`], this
+    /// may say `false` though they are.
+    #[must_use]
+    pub fn has_modules_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.by_name, &other.by_name) && Arc::ptr_eq(&self.by_file, &other.by_file)
+    }
+
     /// What the project said of itself in `[tool.hotreload]` when it was scanned.
     pub fn settings(&self) -> &Settings {
         &self.settings

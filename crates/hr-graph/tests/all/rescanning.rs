@@ -334,6 +334,7 @@ proptest! {
         let tree = tree();
         for (project, interpreter) in projects(&tree) {
             let mut told = Told::new(&project, &interpreter);
+            let mut before: Option<ProjectGraph> = None;
             for (edits, also) in &edits {
                 for edit in edits {
                     let _ = edit.carry_out(&tree);
@@ -345,6 +346,12 @@ proptest! {
                 let options = ScanOptions::default();
                 prop_assert_eq!(summary(&graph, &options), summary(&expected, &options), "{:?}", edits);
                 prop_assert_eq!(consulted, fresh.consulted(), "{:?}", edits);
+                if let Some(before) = before.replace(graph.clone()) {
+                    let changed = before.changed_files(&graph);
+                    prop_assert_eq!(changed, before.changed_files(&expected), "{:?}", edits);
+                    let plans = [&before, &expected].map(|graph| graph.plan(&options));
+                    prop_assert!(!graph.has_plan_of(&before) || plans[0] == plans[1], "{:?}", edits);
+                }
             }
         }
     }
@@ -363,6 +370,23 @@ fn what_decided_a_scan_is_the_same_value_as_long_as_it_is_the_same() {
     tree.write("app/p/a.py", b"import third.sub, spread.absent\n");
     tree.write("app/p/new.py", b"import third.sub, spread.absent\n");
     assert!(!Arc::ptr_eq(&told.rescan(|_| None).1, &before));
+}
+
+#[test]
+fn an_edit_that_moves_no_import_leaves_the_plan() {
+    let tree = tree();
+    let [(project, interpreter), _] = projects(&tree);
+    let mut told = Told::new(&project, &interpreter);
+    let mut same_plan = |source: &str| {
+        let before = told.rescan(|_| None).0;
+        tree.write("app/p/a.py", source.as_bytes());
+        told.rescan(|_| None).0.has_plan_of(&before)
+    };
+    assert!(same_plan("import third\nVALUE = 1\n"));
+    assert!(!same_plan("\nimport third\nVALUE = 2\n"), "it tells where each module is imported");
+    assert!(!same_plan("\nimport third\nimport os\nos.environ['A'] = '1'\n"));
+    assert!(!same_plan("\nimport third\nimport os\nos.environ['A'] = '2'\n"));
+    assert!(same_plan("\nimport third\nimport os\nos.environ['A'] = '2'\nVALUE = 3\n"));
 }
 
 #[test]

@@ -63,6 +63,8 @@ class Checkpoints:
         self._process = os.getpid()
         self._told = 0
         """How many modules there were when imports seemed to be over."""
+        self._shared: list[object] = []
+        """What is of no use any more, and the checkpoints that this run goes on from have as well."""
         self._number = 0
         self._began = self._last = time.perf_counter()
         self._busy = False
@@ -271,10 +273,11 @@ class Checkpoints:
             self._surroundings.descriptors.forget(descriptors)
             return  # no process is to be had just now
         self._number += 1
-        self._reads.forget()
-        self._lookups.forget()
+        told = self._reads.forget(), self._lookups.forget()
         self._known = len(sys.modules)
         if goes_on:
+            # To free it would be to write to memory that the checkpoint has as well, which is copied then.
+            self._shared.append(told)
             self._go_on(before, states, descriptors)
         else:
             self._surroundings.descriptors.forget(descriptors)
@@ -357,9 +360,9 @@ class _Lookups:
         """Top-level modules that were not found, and files as which submodules would have been found."""
         return self._lookups.absent(_is_found), self._lookups.absent_files()
 
-    def forget(self) -> None:
-        """It is told of."""
-        self._lookups.forget()
+    def forget(self) -> object:
+        """It is told of. What there was."""
+        return self._lookups.forget()
 
 
 def _is_found(name: str) -> bool:

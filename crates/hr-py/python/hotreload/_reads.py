@@ -172,10 +172,11 @@ class RunReads(FileReads):
             return None
         return self._contents.get(path)
 
-    def forget(self) -> None:
-        """It is told of."""
-        self._files, self._listings, self._written, self._unsettled = {}, {}, set(), set()
-        self._contents = {}
+    def forget(self) -> object:
+        """It is told of. What there was."""
+        told = self._files, self._listings, self._written, self._unsettled, self._contents
+        self._files, self._listings, self._written, self._unsettled, self._contents = {}, {}, set(), set(), {}
+        return told
 
     def _opened(self, file: object, mode: str | None, flags: int) -> None:
         if isinstance(file, str) and file == self._cached and not flags & _WRITES:
@@ -214,9 +215,13 @@ class ModuleLookups:
         """A search for ``name`` begins, in ``path`` or, at the top level, in ``sys.path``."""
         self._asked.setdefault(name, tuple(path or ()))
 
-    def forget(self) -> None:
-        """What was asked for by now has been told. What is built on top of this need not look through it again."""
-        self._asked.clear()
+    def forget(self) -> object:
+        """What was asked for by now has been told. What is built on top of this need not look through it again.
+
+        Returns what there was.
+        """
+        told, self._asked = self._asked, {}
+        return told
 
     def absent(self, finds: Callable[[str], bool]) -> list[str]:
         """Top-level modules that were not found. A module that is found and cannot be executed is not absent."""

@@ -30,6 +30,7 @@ class Loop:
         user: User,
         *arguments: str,
         before: Sequence[str] = (),
+        grace: float = 0.1,
         stderr: int | None = None,
         prepare: Callable[[], None] | None = None,
     ) -> None:
@@ -43,7 +44,7 @@ class Loop:
                 "--python",
                 user.environment.python,
                 "--grace",
-                "0.1",
+                str(grace),
                 *arguments,
             ],
             cwd=user.place.project,

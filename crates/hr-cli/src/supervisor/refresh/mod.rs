@@ -130,6 +130,17 @@ impl Refresh {
         self.snapshots.start(tree, &call.context, kind, changed, &checkpointing)
     }
 
+    /// While `run` ends, forks what would go on from one of its checkpoints in its place, if runs are to be forked ahead at all.
+    /// To fork a large program takes as long as its end.
+    pub(crate) fn fork_ahead(&mut self, tree: &mut SnapshotTree, run: RunId) {
+        let Some(project) = self.project.as_ref().filter(|project| project.spares() > 0) else { return };
+        let overhead = project.checkpointing().overhead;
+        if let Some(checkpoint) = self.snapshots.next_checkpoint(tree, run, overhead) {
+            // If that cannot be done now, it is forked when it is asked for.
+            let _ = tree.keep_spares(checkpoint, 1);
+        }
+    }
+
     /// Whether there is something to do for [`Refresh::end_outdated`].
     pub(crate) fn has_outdated(&self) -> bool {
         self.snapshots.has_outdated()

@@ -84,6 +84,11 @@ impl Past {
         }
     }
 
+    /// The kind of a run that is not over.
+    pub(crate) fn kind_of(&self, run: RunId) -> Option<Rc<Kind>> {
+        self.runs.get(&run).map(|line| Rc::clone(&line.kind))
+    }
+
     /// Where a run of `kind` is to leave checkpoints if its client has `wanted` that. Nowhere if that is not worth it.
     pub(crate) fn checkpointing(&self, kind: &Kind, wanted: &Checkpointing) -> Option<Checkpointing> {
         let busy = self.runs.values().any(|line| line.open && *line.kind == *kind);

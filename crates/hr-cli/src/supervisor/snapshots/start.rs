@@ -67,12 +67,29 @@ impl Snapshots {
         })
     }
 
+    /// The checkpoint that a run like `run` would go on from at this moment.
+    pub(crate) fn next_checkpoint(
+        &self,
+        tree: &SnapshotTree,
+        run: RunId,
+        overhead: u32,
+    ) -> Option<SnapshotId> {
+        let kind = self.pasts.kind_of(run)?;
+        let SortedOut { current, .. } = self.sorted_out(&kind);
+        let deepest = current.into_iter().find(|checkpoint| tree.is_alive(*checkpoint))?;
+        self.pasts.is_quicker(&kind, deepest, overhead).then_some(deepest)
+    }
+
+    /// The checkpoints of a kind, those first that save most.
+    fn sorted_out(&self, kind: &Kind) -> SortedOut {
+        let stands = |template| self.line(template).all(|(_, node)| node.is_current());
+        self.pasts.sorted_out(self.pasts.of_kind(kind), stands)
+    }
+
     /// The checkpoint that saves a run of `kind` most, or, if all are out of date, what has changed. Those that are out of date
     /// are not to be had any more, and end when [`Snapshots::end_outdated`] is called.
     fn deepest(&mut self, tree: &mut SnapshotTree, kind: &Kind) -> (Option<SnapshotId>, Vec<OsString>) {
-        let stands = |template| self.line(template).all(|(_, node)| node.is_current());
-        let SortedOut { current, outdated, changed } =
-            self.pasts.sorted_out(self.pasts.of_kind(kind), stands);
+        let SortedOut { current, outdated, changed } = self.sorted_out(kind);
         let first = outdated.last().filter(|_| current.is_empty());
         let outdated_by = first.map(|first| self.pasts.changed_below(*first)).unwrap_or_default();
         for checkpoint in outdated {
