@@ -175,7 +175,7 @@ class Loop(Server):
             elif event is not None and event["event"] == "ended":
                 restart.end = End(_status(event["status"]), output)
                 return restart
-            elif event is not None and event["event"] in {"nothing", "syntax-error"}:
+            elif event is not None and event["event"] in {"nothing", "syntax-error"} and event.get("needed", True):
                 restart.kind = event["event"]
                 return restart
             if told and serving:
