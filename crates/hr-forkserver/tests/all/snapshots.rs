@@ -37,13 +37,19 @@ fn checkpoint(supervisor: &mut Supervisor) -> SnapshotId {
     found.0
 }
 
+/// The checkpoint that a run has left which is over.
+fn left_behind(supervisor: &mut Supervisor, template: SnapshotId) -> SnapshotId {
+    let (run, _, mut output) = supervisor.start(template, "pause");
+    let checkpoint = checkpoint(supervisor);
+    assert_eq!(read_line(&mut output), "the first of its kind, with 0 children");
+    assert_eq!(supervisor.end_of(run), ExitStatus::Exited(0));
+    checkpoint
+}
+
 fn what_goes_on_from_a_checkpoint_does_what_came_after_it() {
     let mut supervisor = Supervisor::new();
     let template = supervisor.build(&["a"]).snapshot;
-    let (first, _, mut output) = supervisor.start(template, "pause");
-    let checkpoint = checkpoint(&mut supervisor);
-    assert_eq!(read_line(&mut output), "the first of its kind, with 0 children");
-    assert_eq!(supervisor.end_of(first), ExitStatus::Exited(0));
+    let checkpoint = left_behind(&mut supervisor, template);
     // Neither what it stands on nor the run it was left by is needed for that.
     supervisor.tree.retire(template);
     for _ in 0..3 {
@@ -106,10 +112,7 @@ fn a_spare_becomes_the_next_run() {
 fn a_spare_of_a_checkpoint_goes_on_from_there() {
     let mut supervisor = Supervisor::new();
     let template = supervisor.build(&["a"]).snapshot;
-    let (first, _, mut output) = supervisor.start(template, "pause");
-    let checkpoint = checkpoint(&mut supervisor);
-    assert_eq!(read_line(&mut output), "the first of its kind, with 0 children");
-    assert_eq!(supervisor.end_of(first), ExitStatus::Exited(0));
+    let checkpoint = left_behind(&mut supervisor, template);
     for _ in 0..2 {
         let spare = wait_for_spare(&mut supervisor, checkpoint);
         let (run, pid, mut output) = supervisor.start(checkpoint, "");
